@@ -1,0 +1,119 @@
+package onnx
+
+import "onnxclr/importer/weights"
+
+// Model is an ONNX ModelProto. Every field of the message is either decoded
+// below or kept, byte for byte, in the unexported unknown fields, so that
+// decoding and encoding lose nothing.
+type Model struct {
+	IRVersion       int64
+	Opsets          []Opset // opset_import
+	ProducerName    string
+	ProducerVersion string
+	Domain          string
+	ModelVersion    int64
+	DocString       string
+	Graph           *Graph
+	Metadata        []Property // metadata_props
+
+	unknown []byte // functions, training_info and whatever a newer version adds
+}
+
+// Opset is one entry of opset_import. Domain "" is the standard operator set.
+type Opset struct {
+	Domain  string
+	Version int64
+	unknown []byte
+}
+
+// Property is one entry of metadata_props.
+type Property struct{ Key, Value string }
+
+// Graph is a GraphProto.
+type Graph struct {
+	Name         string
+	Nodes        []*Node
+	Initializers []*Tensor
+	DocString    string
+	Inputs       []*ValueInfo
+	Outputs      []*ValueInfo
+	ValueInfo    []*ValueInfo
+
+	unknown []byte // sparse_initializer, quantization_annotation, …
+}
+
+// Node is a NodeProto: one application of an operator.
+type Node struct {
+	Name       string
+	OpType     string
+	Domain     string
+	Inputs     []string // "" stands for an absent optional input
+	Outputs    []string
+	Attributes []*Attribute
+	DocString  string
+
+	unknown []byte
+}
+
+// AttributeType is AttributeProto.AttributeType.
+type AttributeType int32
+
+// The attribute types of ONNX.
+const (
+	AttrUndefined AttributeType = 0
+	AttrFloat     AttributeType = 1
+	AttrInt       AttributeType = 2
+	AttrString    AttributeType = 3
+	AttrTensor    AttributeType = 4
+	AttrGraph     AttributeType = 5
+	AttrFloats    AttributeType = 6
+	AttrInts      AttributeType = 7
+	AttrStrings   AttributeType = 8
+)
+
+// Attribute is an AttributeProto; Type says which of the values is meant.
+type Attribute struct {
+	Name    string
+	Type    AttributeType
+	F       float32
+	I       int64
+	S       []byte
+	T       *Tensor
+	Floats  []float32
+	Ints    []int64
+	Strings [][]byte
+
+	unknown []byte // subgraphs, type protos, doc_string, ref_attr_name
+}
+
+// Tensor is a TensorProto. Data is little-endian whatever field of the message
+// it came from, and aliases the decoded file where it can; tensors of types
+// that weights.DType does not know keep DType weights.Invalid and are carried
+// along undecoded. Assigning DType, Shape and Data replaces the value.
+type Tensor struct {
+	weights.Tensor
+	ElemType  int32 // the TensorProto.DataType as found
+	DocString string
+	External  []Property // external_data, when the bytes live in another file
+
+	unknown []byte
+}
+
+// Dim is one dimension of a value: Value, or Param when it is symbolic. A
+// dimension with Value < 0 and no Param is unknown.
+type Dim struct {
+	Value int64
+	Param string
+}
+
+// ValueInfo is a ValueInfoProto of tensor type. Shape is nil when HasShape is
+// false. A value that is not a tensor has ElemType 0 and is kept as found.
+type ValueInfo struct {
+	Name      string
+	ElemType  int32 // TensorProto.DataType: 1 float32, 7 int64, …
+	HasShape  bool
+	Shape     []Dim
+	DocString string
+
+	unknown []byte
+}

@@ -1,0 +1,16 @@
+//go:build !unix
+
+package file
+
+import (
+	"io"
+	"os"
+)
+
+func mapFile(f *os.File, size int64) (*Mapping, error) {
+	b, err := io.ReadAll(f)
+	return &Mapping{Bytes: b}, err
+}
+
+// SyncDir does nothing where directories cannot be synced.
+func SyncDir(string) error { return nil }
