@@ -1,0 +1,185 @@
+package npy
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+
+	"onnxclr/importer/weights"
+	"onnxclr/internal/file"
+)
+
+// Archive is an open .npz file: named arrays in the file's order. Uncompressed
+// ones stay in the mapped file.
+type Archive struct {
+	Names   []string // as numpy.load lists them, without ".npy"
+	arrays  map[string]*Array
+	mapping *file.Mapping
+}
+
+// Get returns the array of that name, or an error that lists the names there are.
+func (z *Archive) Get(name string) (*Array, error) {
+	if a, ok := z.arrays[name]; ok {
+		return a, nil
+	}
+	return nil, fmt.Errorf("no array %q in the archive, it holds: %s", name, strings.Join(z.Names, ", "))
+}
+
+// Close releases the mapped file; the arrays must not be used afterwards.
+func (z *Archive) Close() error {
+	z.Names, z.arrays = nil, nil
+	if z.mapping == nil {
+		return nil
+	}
+	return z.mapping.Close()
+}
+
+const (
+	// A deflate stream expands at most 1032-fold.
+	maxRatio = 1032
+	// maxInflated bounds what the compressed entries of one archive may expand to.
+	maxInflated = 4 << 30
+)
+
+// ReadZip opens the .npz file at path and decodes every entry. The arrays are valid
+// until Close. Every entry's size and CRC are verified; entries that are
+// encrypted, compressed with anything but deflate, repeated or not .npy are errors.
+func ReadZip(path string) (*Archive, error) {
+	m, err := file.Map(path)
+	if err != nil {
+		return nil, err
+	}
+	z, err := decodeZip(m.Bytes, maxInflated)
+	if err != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	z.mapping = m
+	return z, nil
+}
+
+func decodeZip(b []byte, budget uint64) (*Archive, error) {
+	r, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, fmt.Errorf("not a valid npz archive: %w", err)
+	}
+	z := &Archive{arrays: make(map[string]*Array)}
+	for _, f := range r.File {
+		name, isArray := strings.CutSuffix(f.Name, ".npy")
+		if !isArray {
+			return nil, UnsupportedError(fmt.Sprintf("entry %q is not a .npy array", f.Name))
+		}
+		if _, twice := z.arrays[name]; twice {
+			return nil, FormatError(fmt.Sprintf("entry %q is there twice", f.Name))
+		}
+		data, err := entry(f, b, &budget)
+		if err != nil {
+			return nil, fmt.Errorf("entry %q: %w", f.Name, err)
+		}
+		a, err := Decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("entry %q: %w", f.Name, err)
+		}
+		z.Names = append(z.Names, name)
+		z.arrays[name] = a
+	}
+	return z, nil
+}
+
+// entry returns the contents of f, aliasing b when it is stored. budget is what
+// compressed entries may still expand to.
+func entry(f *zip.File, b []byte, budget *uint64) ([]byte, error) {
+	if f.Flags&1 != 0 {
+		return nil, UnsupportedError("encrypted")
+	}
+	switch f.Method {
+	case zip.Store:
+		off, err := f.DataOffset()
+		if err != nil {
+			return nil, err
+		}
+		if off < 0 || off > int64(len(b)) || f.CompressedSize64 > uint64(int64(len(b))-off) || f.UncompressedSize64 != f.CompressedSize64 {
+			return nil, FormatError(fmt.Sprintf("stored entry of %d (%d) bytes does not fit the file", f.UncompressedSize64, f.CompressedSize64))
+		}
+		data := b[off : off+int64(f.CompressedSize64)]
+		if sum := crc32.ChecksumIEEE(data); sum != f.CRC32 {
+			return nil, FormatError(fmt.Sprintf("checksum is %08x, want %08x: the file is damaged", sum, f.CRC32))
+		}
+		return data, nil
+	case zip.Deflate:
+		if f.CompressedSize64 > uint64(len(b)) || f.UncompressedSize64 > maxRatio*f.CompressedSize64 {
+			return nil, FormatError(fmt.Sprintf("%d bytes cannot expand to the declared %d", f.CompressedSize64, f.UncompressedSize64))
+		}
+		if f.UncompressedSize64 > *budget {
+			return nil, UnsupportedError(fmt.Sprintf("compressed arrays expand to more than %d bytes; store them with numpy.savez", uint64(maxInflated)))
+		}
+		*budget -= f.UncompressedSize64
+		return inflate(f)
+	}
+	return nil, UnsupportedError(fmt.Sprintf("compression method %d, stored and deflated entries are read", f.Method))
+}
+
+// inflate grows its result with the bytes that really arrive, so a declared size
+// alone never costs memory; the reader checks length and CRC at the end.
+func inflate(f *zip.File) ([]byte, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out bytes.Buffer
+	n, err := io.Copy(&out, io.LimitReader(r, int64(f.UncompressedSize64)+1))
+	if err != nil {
+		return nil, FormatError(fmt.Sprintf("inflate: %v", err))
+	}
+	if uint64(n) != f.UncompressedSize64 {
+		return nil, FormatError(fmt.Sprintf("expands to %d bytes or more, %d declared", n, f.UncompressedSize64))
+	}
+	return out.Bytes(), nil
+}
+
+// Named is one array to be written by WriteZip.
+type Named struct {
+	Name  string // without ".npy"
+	Shape []int
+	Data  any // []float32, []float64 or []int64
+}
+
+// WriteZip writes an uncompressed .npz archive, arrays in the order given. Equal
+// arrays give equal bytes: entries carry the zip epoch as their date.
+func WriteZip(w io.Writer, arrays []Named) error {
+	zw := zip.NewWriter(w)
+	seen := make(map[string]bool)
+	for _, a := range arrays {
+		if a.Name == "" || seen[a.Name] {
+			return fmt.Errorf("array name %q is empty or there twice", a.Name)
+		}
+		seen[a.Name] = true
+		// Sizes and CRC go into the local header: readers that stream, and several
+		// small npz libraries, do not understand data descriptors.
+		sum := crc32.NewIEEE()
+		if err := Write(sum, a.Shape, a.Data); err != nil {
+			return fmt.Errorf("array %q: %w", a.Name, err)
+		}
+		d, _, _ := kindOf(a.Data)
+		head, _ := header(d, a.Shape)
+		size, _ := weights.ByteSize(a.Shape, d)
+		total := uint64(len(head) + size)
+		ew, err := zw.CreateRaw(&zip.FileHeader{
+			Name: a.Name + ".npy", Method: zip.Store, CRC32: sum.Sum32(),
+			CompressedSize64: total, UncompressedSize64: total,
+			CreatorVersion: 20, ReaderVersion: 20,
+			ModifiedDate: 1<<5 | 1, // 1980-01-01
+		})
+		if err != nil {
+			return err
+		}
+		if err := Write(ew, a.Shape, a.Data); err != nil {
+			return fmt.Errorf("array %q: %w", a.Name, err)
+		}
+	}
+	return zw.Close()
+}
