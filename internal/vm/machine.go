@@ -1,0 +1,158 @@
+package vm
+
+import (
+	"fmt"
+	"time"
+
+	G "gorgonia.org/gorgonia"
+
+	"onnxclr/internal/kernel"
+)
+
+// Options say what a machine computes and how.
+type Options struct {
+	Keep    []*G.Node // what may be read after a run; nothing else is computed for its own sake
+	Workers int       // 0: one a core; the number never changes a result
+	Exact   bool      // direct convolutions only, no Winograd
+	// MaxBytes refuses a plan that needs more memory; 0 means no limit.
+	MaxBytes int64
+}
+
+// Machine runs a plan. It implements gorgonia.VM. It is not safe for concurrent use.
+type Machine struct {
+	code      []*instruction
+	leaves    []*value
+	kept      map[int64]*value
+	pool      *kernel.Pool
+	exact     bool
+	arena     []float32
+	workspace []float32
+	err       error // of a called operator, during a run
+
+	profiling bool
+	spent     []time.Duration
+	runs      int
+}
+
+var _ G.VM = (*Machine)(nil)
+
+// Compile plans the computation of o.Keep and reserves its memory. The values of
+// leaves (inputs, parameters) are read from their nodes at every run.
+func Compile(g *G.ExprGraph, o Options) (*Machine, error) {
+	t, err := translate(g, o.Keep)
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, pool: kernel.NewPool(o.Workers), exact: o.Exact}
+	for _, n := range o.Keep {
+		m.kept[n.ID()] = t.rowMajor(t.values[n.ID()])
+	}
+	size := place(m.code)
+	work := 0
+	for _, i := range m.code {
+		w, err := m.lower(i)
+		if err != nil {
+			m.Close()
+			return nil, err
+		}
+		work = max(work, w)
+	}
+	if need := 4 * int64(size+work); o.MaxBytes > 0 && need > o.MaxBytes {
+		m.Close()
+		return nil, &MemoryError{Need: need, Limit: o.MaxBytes}
+	}
+	m.arena, m.workspace = make([]float32, size), make([]float32, work)
+	for _, i := range m.code {
+		for _, v := range i.out {
+			r := v.root()
+			v.data = m.arena[r.offset : r.offset+v.size : r.offset+v.size]
+		}
+	}
+	for v, c := range t.constant {
+		if v.data, err = floats(c); err != nil {
+			m.Close()
+			return nil, fmt.Errorf("vm: constant %q: %w", v.name, err)
+		}
+	}
+	return m, m.bindKept()
+}
+
+// MemoryError says that a plan needs more memory than it may use.
+type MemoryError struct{ Need, Limit int64 }
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("the plan needs %d MB of memory, %d MB are allowed", e.Need>>20, e.Limit>>20)
+}
+
+// bindKept makes kept arrays the values of their nodes, once: they live at the same
+// place in every run.
+func (m *Machine) bindKept() error {
+	for _, v := range m.kept {
+		if v.leaf || v.node == nil || len(v.shape) == 0 {
+			continue
+		}
+		if err := G.UnsafeLet(v.node, v.array()); err != nil {
+			return fmt.Errorf("vm: node %q: %w", v.name, err)
+		}
+	}
+	return nil
+}
+
+// RunAll executes the plan.
+func (m *Machine) RunAll() error {
+	if m.pool == nil {
+		return fmt.Errorf("vm: the machine is closed")
+	}
+	for _, v := range m.leaves {
+		data, err := floats(v.node.Value())
+		if err != nil {
+			return fmt.Errorf("vm: input %q: %w", v.name, err)
+		}
+		if len(data) != v.size {
+			return fmt.Errorf("vm: input %q has %d elements, want %d for shape %v", v.name, len(data), v.size, v.shape)
+		}
+		v.data = data
+	}
+	m.err = nil
+	if m.profiling {
+		m.runProfiled()
+	} else {
+		for _, i := range m.code {
+			i.run()
+		}
+	}
+	for _, v := range m.kept {
+		if len(v.shape) == 0 && !v.leaf && v.node != nil {
+			if err := G.UnsafeLet(v.node, G.NewF32(v.data[0])); err != nil {
+				return err
+			}
+		}
+	}
+	return m.err
+}
+
+// Values returns what a kept node holds after a run, row-major in the graph's
+// layout; a scalar has length 1. The slice is valid until the next run. It is nil
+// for a node that was not kept.
+func (m *Machine) Values(n *G.Node) []float32 {
+	v := m.kept[n.ID()]
+	if v == nil {
+		return nil
+	}
+	return v.data
+}
+
+// Reset does nothing: a plan carries no state from run to run.
+func (m *Machine) Reset() {}
+
+// Pool returns the machine's workers, for what is done between runs.
+func (m *Machine) Pool() *kernel.Pool { return m.pool }
+
+// Close stops the workers and releases the memory.
+func (m *Machine) Close() error {
+	if m.pool != nil {
+		m.pool.Close()
+	}
+	m.pool, m.arena, m.workspace, m.code = nil, nil, nil, nil
+	return nil
+}

@@ -1,0 +1,123 @@
+package vm
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"text/tabwriter"
+	"time"
+)
+
+// Plan describes what a machine does.
+type Plan struct {
+	Steps          []Step
+	ArenaBytes     int64 // activations, gradients and results, reused by lifetime
+	NaiveBytes     int64 // the same if nothing were reused
+	WorkspaceBytes int64 // scratch of the largest step
+	ParameterBytes int64 // inputs and parameters, which belong to the caller
+}
+
+// Step is one step of a plan.
+type Step struct {
+	Name  string
+	Shape []int // of the result
+	Bytes int64 // read and written
+	FLOPs int64 // of convolutions and matrix products
+}
+
+// Memory returns the bytes that running the plan needs, the parameters included.
+func (p *Plan) Memory() int64 { return p.ArenaBytes + p.WorkspaceBytes + p.ParameterBytes }
+
+// Plan returns the machine's plan.
+func (m *Machine) Plan() *Plan {
+	p := &Plan{ArenaBytes: 4 * int64(len(m.arena)), WorkspaceBytes: 4 * int64(len(m.workspace))}
+	for _, v := range m.leaves {
+		p.ParameterBytes += 4 * int64(v.size)
+	}
+	for _, i := range m.code {
+		s := Step{Name: i.name, Shape: i.out[0].shape, FLOPs: i.work, Bytes: i.bytes()}
+		for _, v := range i.out {
+			p.NaiveBytes += 4 * int64(v.size)
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	return p
+}
+
+func (i *instruction) bytes() int64 {
+	n := 0
+	for _, v := range i.in {
+		n += v.size
+	}
+	for _, v := range i.out {
+		n += v.size
+	}
+	return 4 * int64(n)
+}
+
+// Write prints the plan as a table.
+func (p *Plan) Write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "step\toperator\tresult\tMB\tMFLOP")
+	var bytes, flops int64
+	for k, s := range p.Steps {
+		fmt.Fprintf(t, "%d\t%s\t%v\t%.2f\t%.1f\n", k, s.Name, s.Shape, float64(s.Bytes)/1e6, float64(s.FLOPs)/1e6)
+		bytes += s.Bytes
+		flops += s.FLOPs
+	}
+	fmt.Fprintf(t, "\ttotal\t%d steps\t%.2f\t%.1f\n", len(p.Steps), float64(bytes)/1e6, float64(flops)/1e6)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "memory: %.1f MB of activations and gradients (%.1f MB without reuse), %.1f MB of workspace, %.1f MB of parameters and inputs\n",
+		float64(p.ArenaBytes)/1e6, float64(p.NaiveBytes)/1e6, float64(p.WorkspaceBytes)/1e6, float64(p.ParameterBytes)/1e6)
+	return err
+}
+
+// SetProfile turns timing of single steps on or off and forgets what was measured.
+func (m *Machine) SetProfile(on bool) {
+	m.profiling, m.runs = on, 0
+	m.spent = make([]time.Duration, len(m.code))
+}
+
+func (m *Machine) runProfiled() {
+	for k, i := range m.code {
+		start := time.Now()
+		i.run()
+		m.spent[k] += time.Since(start)
+	}
+	m.runs++
+}
+
+// Usage is where the time of the profiled runs went, for one kind of operator.
+type Usage struct {
+	Name  string
+	Calls int           // a run
+	Time  time.Duration // a run
+	FLOPs int64         // a run
+	Bytes int64         // a run
+}
+
+// Profile returns the profiled time by kind of operator, longest first; nil if no
+// run was profiled.
+func (m *Machine) Profile() []Usage {
+	if m.runs == 0 {
+		return nil
+	}
+	at := map[string]int{}
+	var us []Usage
+	for k, i := range m.code {
+		j, ok := at[i.name]
+		if !ok {
+			j = len(us)
+			at[i.name] = j
+			us = append(us, Usage{Name: i.name})
+		}
+		us[j].Calls++
+		us[j].Time += m.spent[k] / time.Duration(m.runs)
+		us[j].FLOPs += i.work
+		us[j].Bytes += i.bytes()
+	}
+	sort.SliceStable(us, func(a, b int) bool { return us[a].Time > us[b].Time })
+	return us
+}
