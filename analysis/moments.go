@@ -1,0 +1,236 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/mat"
+)
+
+// N rows, D columns, Z [N,D] the rows as analysed (after normalisation, if any).
+
+// blockRows is how many rows are folded in at a time. Blocks are formed whatever
+// the pieces rows arrive in, so that the pieces cannot change a bit of the result.
+const blockRows = 256
+
+// maxDim keeps a covariance within 8 GiB.
+const maxDim = 1 << 15
+
+// Moments accumulates the mean of rows and the scatter about it, in memory of
+// O(D²) however many rows there are. Rows are taken relative to the mean of the
+// first block, and blocks centred about their own mean are merged (Chan, Golub and
+// LeVeque 1979), so an offset of the data far above its spread costs no digits
+// beyond those the rows themselves have lost.
+type Moments struct {
+	dim       int
+	normalize bool
+	n         int       // rows folded in
+	origin    []float64 // [D], what rows are relative to; nil before the first block
+	mean      []float64 // [D], relative to origin
+	scatter   []float64 // [D,D], upper triangle: Σ (z−z̄)(z−z̄)ᵀ
+	block     []float64 // rows not yet folded in, [≤blockRows,D]
+}
+
+// NewMoments returns an empty accumulator of rows of dim values. With normalize,
+// rows are scaled to unit length first.
+func NewMoments(dim int, normalize bool) (*Moments, error) {
+	if dim < 1 || dim > maxDim {
+		return nil, fmt.Errorf("rows of %d values, want 1 to %d: a covariance takes their square in memory", dim, maxDim)
+	}
+	return &Moments{
+		dim: dim, normalize: normalize,
+		mean:    make([]float64, dim),
+		scatter: make([]float64, dim*dim),
+		block:   make([]float64, 0, blockRows*dim),
+	}, nil
+}
+
+// Len returns the number of rows added.
+func (m *Moments) Len() int { return m.n + len(m.block)/m.dim }
+
+// Dim returns D.
+func (m *Moments) Dim() int { return m.dim }
+
+// RowError reports a row that cannot be analysed, counted from 0.
+type RowError struct {
+	Row    int
+	Reason string
+}
+
+func (e *RowError) Error() string { return fmt.Sprintf("row %d %s", e.Row, e.Reason) }
+
+// Add adds rows, row-major; their number is len(rows)/D. It fails with *RowError on
+// a row that holds NaN or infinity and, when rows are normalised, on a zero row,
+// which has no direction. After an error the accumulator is of no use.
+func (m *Moments) Add(rows []float64) error { return add(m, rows) }
+
+// AddFloat32 is Add for float32 rows, which are widened first.
+func (m *Moments) AddFloat32(rows []float32) error { return add(m, rows) }
+
+func add[F float32 | float64](m *Moments, rows []F) error {
+	if len(rows)%m.dim != 0 {
+		return fmt.Errorf("%d values do not divide into rows of %d", len(rows), m.dim)
+	}
+	for ; len(rows) > 0; rows = rows[m.dim:] {
+		start := len(m.block)
+		for _, v := range rows[:m.dim] {
+			m.block = append(m.block, float64(v))
+		}
+		if err := m.check(m.block[start:]); err != nil {
+			m.block = m.block[:start]
+			return err
+		}
+		if len(m.block) == cap(m.block) {
+			m.fold()
+		}
+	}
+	return nil
+}
+
+// check refuses a row that is not usable and normalises the others in place.
+func (m *Moments) check(row []float64) error {
+	index := m.Len() - 1
+	for j, v := range row {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return &RowError{index, fmt.Sprintf("holds %v in column %d", v, j)}
+		}
+	}
+	if !m.normalize {
+		return nil
+	}
+	norm := blas64.Nrm2(blas64.Vector{N: m.dim, Inc: 1, Data: row}) // scaled: does not overflow
+	switch {
+	case norm == 0:
+		return &RowError{index, "is zero and cannot be scaled to unit length; analyse without normalisation, or look for dead inputs"}
+	case math.IsInf(norm, 0):
+		return &RowError{index, "is too long for float64"}
+	}
+	for j := range row {
+		row[j] /= norm
+	}
+	return nil
+}
+
+// fold merges the pending block into mean and scatter and empties it.
+func (m *Moments) fold() {
+	rows := len(m.block) / m.dim
+	if rows == 0 {
+		return
+	}
+	block := blas64.General{Rows: rows, Cols: m.dim, Stride: m.dim, Data: m.block}
+	if m.origin == nil {
+		m.origin = columnMeans(block)
+	}
+	subtractRows(block, m.origin)
+	mean := columnMeans(block)
+	subtractRows(block, mean)
+	blas64.Syrk(blas.Trans, 1, block, 1, m.symmetric())
+	m.shift(rows, mean)
+	m.block = m.block[:0]
+}
+
+func columnMeans(a blas64.General) []float64 {
+	mean := make([]float64, a.Cols)
+	for i := range a.Rows {
+		for j, v := range a.Data[i*a.Stride:][:a.Cols] {
+			mean[j] += v
+		}
+	}
+	for j := range mean {
+		mean[j] /= float64(a.Rows)
+	}
+	return mean
+}
+
+func subtractRows(a blas64.General, row []float64) {
+	for i := range a.Rows {
+		r := a.Data[i*a.Stride:][:a.Cols]
+		for j, v := range row {
+			r[j] -= v
+		}
+	}
+}
+
+// shift brings the mean to that of all rows after the scatter of rows more, taken
+// about their own mean (relative to origin), has been added.
+func (m *Moments) shift(rows int, mean []float64) {
+	total := float64(m.n + rows)
+	delta := make([]float64, m.dim)
+	for j := range delta {
+		delta[j] = mean[j] - m.mean[j]
+	}
+	d := blas64.Vector{N: m.dim, Inc: 1, Data: delta}
+	if m.n > 0 {
+		blas64.Syr(float64(m.n)*(float64(rows)/total), d, m.symmetric())
+	}
+	blas64.Axpy(float64(rows)/total, d, blas64.Vector{N: m.dim, Inc: 1, Data: m.mean})
+	m.n += rows
+}
+
+func (m *Moments) symmetric() blas64.Symmetric {
+	return blas64.Symmetric{N: m.dim, Stride: m.dim, Data: m.scatter, Uplo: blas.Upper}
+}
+
+// Merge adds everything that was added to other, which keeps its rows. Both must
+// have the same width and normalisation.
+func (m *Moments) Merge(other *Moments) error {
+	if m.dim != other.dim || m.normalize != other.normalize {
+		return fmt.Errorf("rows of %d values (normalised: %v) and of %d (normalised: %v) do not merge",
+			m.dim, m.normalize, other.dim, other.normalize)
+	}
+	m.fold()
+	other.fold()
+	if other.n == 0 {
+		return nil
+	}
+	if m.origin == nil {
+		m.origin = slices.Clone(other.origin)
+	}
+	mean := make([]float64, m.dim)
+	for j := range mean {
+		mean[j] = (other.origin[j] - m.origin[j]) + other.mean[j]
+	}
+	for k, v := range other.scatter {
+		m.scatter[k] += v
+	}
+	m.shift(other.n, mean)
+	return nil
+}
+
+// Mean returns the mean row [D], zero when there are no rows.
+func (m *Moments) Mean() []float64 {
+	m.fold()
+	mean := slices.Clone(m.mean)
+	for j, v := range m.origin {
+		mean[j] += v
+	}
+	return mean
+}
+
+// Covariance returns Σ (z−z̄)(z−z̄)ᵀ / (N−ddof), [D,D]. ddof is 1 for the unbiased
+// estimate that numpy.cov returns and 0 for the 1/N of the paper's equation 1. It
+// fails unless N > ddof.
+func (m *Moments) Covariance(ddof int) (*mat.SymDense, error) {
+	if ddof != 0 && ddof != 1 {
+		return nil, fmt.Errorf("ddof is %d, want 0 or 1", ddof)
+	}
+	m.fold()
+	if m.n < 2 {
+		return nil, fmt.Errorf("%d samples have no covariance, at least 2 are needed", m.n)
+	}
+	c := mat.NewSymDense(m.dim, nil)
+	c.ScaleSym(1/float64(m.n-ddof), mat.NewSymDense(m.dim, m.scatter))
+	return c, nil
+}
+
+// SecondMoment returns ZᵀZ, [D,D], not centred and not divided by N: its
+// eigenvalues are the squares of the singular values of Z.
+func (m *Moments) SecondMoment() *mat.SymDense {
+	m.fold()
+	s := mat.NewSymDense(m.dim, nil)
+	s.SymRankOne(mat.NewSymDense(m.dim, m.scatter), float64(m.n), mat.NewVecDense(m.dim, m.Mean()))
+	return s
+}

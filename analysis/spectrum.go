@@ -1,0 +1,96 @@
+package analysis
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Spectrum is what the covariance of one source of rows says, with the conventions
+// it was computed by.
+type Spectrum struct {
+	Label      string `json:"label"`
+	Samples    int    `json:"samples"`    // N
+	Dim        int    `json:"dim"`        // D
+	Normalized bool   `json:"normalized"` // rows scaled to unit length
+	DDOF       int    `json:"ddof"`       // the covariance is divided by N−ddof
+	// SingularValues of the covariance, [D], descending. They are the squares of the
+	// centred rows' singular values divided by N−ddof, and good to about 1e-15 of
+	// the largest: smaller ones are noise of the solver.
+	SingularValues []float64 `json:"singular_values"`
+	Metrics        Metrics   `json:"metrics"`
+}
+
+// Spectrum returns the spectrum of the rows added so far. It fails when there are
+// fewer than two and when ddof is neither 0 nor 1.
+//
+// RankMe, effective and stable rank need the singular values of rows, which are
+// taken as square roots of eigenvalues: those below about 1e-8 of the largest, an
+// order of magnitude under RankMe's own ε, cannot be seen and count as 0.
+func (m *Moments) Spectrum(label string, ddof int) (*Spectrum, error) {
+	c, err := m.Covariance(ddof)
+	if err != nil {
+		return nil, err
+	}
+	lambda, err := symmetricSingularValues(c)
+	if err != nil {
+		return nil, fmt.Errorf("covariance: %w", err)
+	}
+	z := m.SecondMoment()
+	if lambda[0] < constantRows*mat.Trace(z)/float64(m.n) {
+		clear(lambda)
+	}
+	sigma, err := symmetricSingularValues(z)
+	if err != nil {
+		return nil, fmt.Errorf("second moment: %w", err)
+	}
+	sigma = roots(sigma)
+	live := Live(lambda, LiveThreshold)
+	return &Spectrum{
+		Label: label, Samples: m.n, Dim: m.dim, Normalized: m.normalize, DDOF: ddof,
+		SingularValues: lambda,
+		Metrics: Metrics{
+			LiveDims: live, CollapsedDims: m.dim - live, LiveThreshold: LiveThreshold,
+			RankMe:             RankMe(sigma),
+			EffectiveRank:      EffectiveRank(roots(lambda)),
+			StableRank:         StableRank(sigma),
+			NESum:              NESum(lambda),
+			ParticipationRatio: ParticipationRatio(lambda),
+		},
+	}, nil
+}
+
+// constantRows is the part of the mean squared row length below which all variance
+// is the rounding of sums in float64 (2⁻⁵² times up to blockRows, squared): the
+// rows are equal, the collapse is complete and the spectrum zero.
+const constantRows = 1e-26
+
+// symmetricSingularValues returns |eigenvalues|, descending: for a symmetric matrix
+// these are what an SVD gives.
+func symmetricSingularValues(s *mat.SymDense) ([]float64, error) {
+	var e mat.EigenSym
+	if !e.Factorize(s, false) {
+		return nil, fmt.Errorf("the eigenvalue iteration did not converge")
+	}
+	values := e.Values(nil)
+	for i, v := range values {
+		values[i] = math.Abs(v)
+	}
+	slices.SortFunc(values, func(a, b float64) int { return cmp.Compare(b, a) })
+	return values, nil
+}
+
+// roots returns the square roots of descending eigenvalues, 0 for those that are
+// within the solver's rounding, D·2⁻⁵² of the largest: their roots would not be small.
+func roots(values []float64) []float64 {
+	r := make([]float64, len(values))
+	for i, v := range values {
+		if v > float64(len(values))*0x1p-52*values[0] {
+			r[i] = math.Sqrt(v)
+		}
+	}
+	return r
+}
