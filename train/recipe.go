@@ -1,0 +1,94 @@
+package train
+
+// Recipe is every setting of a run. Its YAML keys are the long flags of
+// "onnxclr train" with underscores for dashes; the zero value is not usable,
+// start from Defaults or Resolve.
+//
+// A field tagged free may change when a run is resumed: it cannot change a bit
+// of the result.
+type Recipe struct {
+	Model     string `yaml:"model" group:"What is trained" note:"ONNX file the run starts from"`
+	Method    string `yaml:"method" note:"simclr, directclr"`
+	Projector string `yaml:"projector" note:"none, linear, mlp"`
+	ProjDim   int    `yaml:"projector_dim" note:"width of z after a projector"`
+	D0        int    `yaml:"d0" note:"leading channels of r that directclr trains on"`
+	BatchNorm string `yaml:"batchnorm" note:"keep, or none to train folded convolutions as they are"`
+
+	Loss string  `yaml:"loss" group:"Loss" note:"infonce (cross-view negatives, symmetric), ntxent"`
+	Temp float64 `yaml:"temperature" note:"divides the cosine similarities"`
+
+	Data      string `yaml:"data" group:"Data" note:"image folder, .tar, CIFAR binary or generated:NAME"`
+	Views     string `yaml:"views" note:"folder of ready-made view batches (.npz)"`
+	Split     string `yaml:"split" note:"auto (train, or all when there are no splits), train, test, val, all"`
+	ImageSize int    `yaml:"image_size" note:"pixels, height and width of a view"`
+	Batch     int    `yaml:"batch" note:"images a step, two views each"`
+	Workers   int    `yaml:"workers" note:"decoding and augmenting; 0 = one a core" free:"true"`
+
+	Optimizer   string  `yaml:"optimizer" group:"Optimization" note:"lars, sgd"`
+	LR          float64 `yaml:"lr" note:"peak learning rate, for the whole batch"`
+	Momentum    float64 `yaml:"momentum" note:"weight of the past in the moving sum of gradients"`
+	Nesterov    bool    `yaml:"nesterov" note:"sgd only"`
+	WeightDecay float64 `yaml:"weight_decay" note:"added to the gradient as weight_decay·p"`
+	LarsEta     float64 `yaml:"lars_eta" note:"trust coefficient of lars"`
+	ExcludeNorm bool    `yaml:"exclude_bias_norm" note:"no decay and no lars scaling for 1-d parameters"`
+
+	Schedule     string    `yaml:"schedule" group:"Learning-rate schedule" note:"cosine, constant, step"`
+	WarmupEpochs float64   `yaml:"warmup_epochs" note:"epochs of linear warm-up from 0"`
+	WarmupSteps  int       `yaml:"warmup_steps" note:"overrides warmup_epochs"`
+	FinalFactor  float64   `yaml:"final_lr_factor" note:"cosine ends at this times lr"`
+	StepAt       []float64 `yaml:"step_at" note:"fractions of the run at which lr drops"`
+	StepFactor   float64   `yaml:"step_factor" note:"what lr is multiplied by at each drop"`
+	Epochs       int       `yaml:"epochs" note:"passes over the data"`
+	Steps        int       `yaml:"steps" note:"overrides epochs"`
+
+	Seed            uint64 `yaml:"seed" group:"Run" note:"of the order of images, their views and the projector's weights"`
+	CheckpointEvery int    `yaml:"checkpoint_every" note:"steps; 0 = once an epoch" free:"true"`
+	KeepCheckpoints int    `yaml:"keep_checkpoints" note:"newest ones kept" free:"true"`
+
+	// Given holds the keys that somebody wrote, as opposed to defaults. A default
+	// adapts to the run (a warm-up longer than the run, the batch of ready-made
+	// views); what was written is never changed, an impossible value is an error.
+	Given map[string]bool `yaml:"-"`
+}
+
+// The values of the keys that take one of a list.
+var choices = map[string][]string{
+	"method":    {"simclr", "directclr"},
+	"projector": {"none", "linear", "mlp"},
+	"loss":      {"infonce", "ntxent"},
+	"optimizer": {"lars", "sgd"},
+	"schedule":  {"cosine", "constant", "step"},
+	"batchnorm": {"keep", "none"},
+	"split":     {"auto", "train", "test", "val", "all"},
+}
+
+// Defaults returns the paper's recipe for a method (arXiv:2110.09348, section 6
+// and appendix D, and its published code): LARS with lr 4.8 at batch 4096,
+// weight decay 1e-6, 100 epochs of which 10 of warm-up, cosine decay,
+// temperature 0.1; SimCLR with the two-layer projector, DirectCLR with none and
+// d0 = 360. LR is left 0, which Settle turns into DefaultLR of the batch. Resolve
+// turns ExcludeNorm off for sgd, which then is torch.optim.SGD.
+func Defaults(method string) Recipe {
+	r := Recipe{
+		Split: "auto", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
+		Method: method, Projector: "mlp", ProjDim: 128, Loss: "infonce", Temp: 0.1,
+		Optimizer: "lars", Momentum: 0.9, WeightDecay: 1e-6, LarsEta: 0.001, ExcludeNorm: true,
+		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,
+		Epochs: 100, KeepCheckpoints: 2,
+	}
+	if method == "directclr" {
+		r.Projector, r.ProjDim, r.D0 = "none", 0, 360
+	}
+	return r
+}
+
+// DefaultLR returns the learning rate used when none is given, linear in the
+// batch: LARS 0.3·batch/256 (SimCLR, arXiv:2002.05709, section 2.2; the paper's
+// 4.8 at 4096), SGD 0.05·batch/256 (SimSiam, arXiv:2011.10566, section 4).
+func DefaultLR(optimizer string, batch int) float64 {
+	per256 := 0.3
+	if optimizer == "sgd" {
+		per256 = 0.05
+	}
+	return per256 * float64(batch) / 256
+}

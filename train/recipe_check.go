@@ -1,0 +1,137 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// problem is one thing wrong with a recipe.
+type problem struct{ key, text string }
+
+// Validate returns everything that is out of range or contradictory, joined,
+// each with the key, the value found and the values allowed. An lr of 0 is
+// valid and means DefaultLR. It does not ask for a model or data: see Complete.
+func (r *Recipe) Validate() error {
+	var errs []error
+	for _, p := range r.problems() {
+		errs = append(errs, fmt.Errorf("%s %s", p.key, p.text))
+	}
+	return errors.Join(errs...)
+}
+
+// Complete returns an error unless the recipe names a model and exactly one of
+// data and views.
+func (r *Recipe) Complete() error {
+	var errs []error
+	if r.Model == "" {
+		errs = append(errs, errors.New("model is missing: name an ONNX file (make one from a checkpoint with convert)"))
+	}
+	if r.Data == "" && r.Views == "" {
+		errs = append(errs, errors.New("data is missing: name an image folder or archive with data, or ready-made batches with views"))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Recipe) problems() []problem {
+	var ps []problem
+	unused := r.unused()
+	bad := func(ok bool, key string, found any, want string) {
+		if !ok && unused[key] == "" {
+			ps = append(ps, problem{key, fmt.Sprintf("is %v, want %s", found, want)})
+		}
+	}
+	choice := func(key, found string) {
+		if !contains(choices[key], found) && unused[key] == "" {
+			ps = append(ps, problem{key, fmt.Sprintf("is %q, want one of %s", found, strings.Join(choices[key], ", "))})
+		}
+	}
+	number := func(key string, v float64, ok bool, want string) {
+		bad(ok && !math.IsNaN(v) && !math.IsInf(v, 0), key, strconv.FormatFloat(v, 'g', -1, 64), want)
+	}
+	whole := func(key string, v, low, high int) {
+		bad(v >= low && v <= high, key, v, fmt.Sprintf("a whole number from %d to %d", low, high))
+	}
+
+	bad(r.Data == "" || r.Views == "", "views", fmt.Sprintf("%q beside data %q", r.Views, r.Data), "only one of data and views")
+	choice("split", r.Split)
+	whole("image_size", r.ImageSize, 8, 4096)
+	whole("workers", r.Workers, 0, 1024)
+	whole("batch", r.Batch, 2, 1<<20) // the loss of one image has no negatives
+	choice("batchnorm", r.BatchNorm)
+
+	choice("method", r.Method)
+	choice("projector", r.Projector)
+	if r.Method == "directclr" {
+		bad(r.Projector == "none", "projector", fmt.Sprintf("%q", r.Projector), "none: directclr trains the first d0 channels of the representation without a projector")
+		whole("d0", r.D0, 1, 1<<20)
+	}
+	whole("projector_dim", r.ProjDim, 1, 1<<20)
+	choice("loss", r.Loss)
+	number("temperature", r.Temp, r.Temp >= 1e-4 && r.Temp <= 1e4, "a number from 0.0001 to 10000")
+
+	choice("optimizer", r.Optimizer)
+	number("lr", r.LR, r.LR >= 0, "a number greater than 0")
+	number("momentum", r.Momentum, r.Momentum >= 0 && r.Momentum < 1, "a number from 0 up to, not including, 1")
+	number("weight_decay", r.WeightDecay, r.WeightDecay >= 0 && r.WeightDecay < 1, "a number from 0 up to, not including, 1")
+	number("lars_eta", r.LarsEta, r.LarsEta > 0, "a number greater than 0")
+	bad(!r.Nesterov || r.Momentum > 0, "nesterov", true, "false without momentum")
+
+	choice("schedule", r.Schedule)
+	number("warmup_epochs", r.WarmupEpochs, r.WarmupEpochs >= 0 && r.WarmupEpochs <= 1e6, "a number from 0 to 1000000")
+	whole("warmup_steps", r.WarmupSteps, 0, 1<<40)
+	number("final_lr_factor", r.FinalFactor, r.FinalFactor >= 0 && r.FinalFactor <= 1, "a number from 0 to 1")
+	bad(ascendingFractions(r.StepAt), "step_at", fmt.Sprint(r.StepAt), "ascending fractions of the run between 0 and 1")
+	bad(len(r.StepAt) > 0, "step_at", "empty", "at least one fraction with schedule step")
+	number("step_factor", r.StepFactor, r.StepFactor > 0 && r.StepFactor <= 1, "a number above 0, up to 1")
+	whole("epochs", r.Epochs, 1, 1e6)
+	whole("steps", r.Steps, 0, 1<<40)
+	whole("checkpoint_every", r.CheckpointEvery, 0, 1<<40)
+	whole("keep_checkpoints", r.KeepCheckpoints, 1, 1e6)
+	return ps
+}
+
+// unused returns the keys that the rest of the recipe leaves without effect, each
+// with the setting that does so.
+func (r *Recipe) unused() map[string]string {
+	u := map[string]string{}
+	when := func(is bool, because string, keys ...string) {
+		for _, k := range keys {
+			if is {
+				u[k] = because
+			}
+		}
+	}
+	when(r.Projector == "none", "projector none", "projector_dim")
+	when(r.Method != "directclr", "method "+r.Method, "d0")
+	when(r.Views != "", "views", "split", "image_size", "workers")
+	when(r.Optimizer != "lars", "optimizer "+r.Optimizer, "lars_eta")
+	when(r.Optimizer != "sgd", "optimizer "+r.Optimizer, "nesterov")
+	when(r.Schedule != "cosine", "schedule "+r.Schedule, "final_lr_factor")
+	when(r.Schedule != "step", "schedule "+r.Schedule, "step_at", "step_factor")
+	when(r.WarmupSteps > 0, "warmup_steps", "warmup_epochs")
+	when(r.Steps > 0, "steps", "epochs")
+	return u
+}
+
+func ascendingFractions(v []float64) bool {
+	last := 0.0
+	for _, f := range v {
+		if !(f > last && f < 1) {
+			return false
+		}
+		last = f
+	}
+	return true
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

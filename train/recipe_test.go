@@ -1,0 +1,220 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func mustParse(t *testing.T, src string) []Setting {
+	t.Helper()
+	s, err := ParseRecipe("r.yaml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestDefaultsAreThePaper(t *testing.T) {
+	for _, c := range []struct {
+		r       Recipe
+		project string
+		dim, d0 int
+	}{
+		{Defaults("simclr"), "mlp", 128, 0},
+		{Defaults("directclr"), "none", 0, 360},
+	} {
+		if err := c.r.Validate(); err != nil {
+			t.Errorf("%s: %v", c.r.Method, err)
+		}
+		if c.r.Projector != c.project || c.r.ProjDim != c.dim || c.r.D0 != c.d0 || c.r.Batch != 4096 || c.r.Temp != 0.1 || c.r.WeightDecay != 1e-6 || c.r.Epochs != 100 {
+			t.Errorf("%s: %+v", c.r.Method, c.r)
+		}
+	}
+}
+
+func TestFlagsOverrideTheFile(t *testing.T) {
+	file := mustParse(t, `# comment
+method: directclr
+d0: 64
+temperature: 0.2
+step_at: [0.25, 0.5]
+schedule: step
+lr: 3e-2
+nesterov: true
+optimizer: "sgd"
+`)
+	r, warnings, err := Resolve(append(file, Flag("d0", "32"), Flag("weight-decay", "0.5"), Flag("seed", "18446744073709551615"))...)
+	if err != nil || warnings != nil {
+		t.Fatal(err, warnings)
+	}
+	if r.D0 != 32 || r.Temp != 0.2 || r.LR != 0.03 || r.WeightDecay != 0.5 || !r.Nesterov || r.Seed != math.MaxUint64 || !reflect.DeepEqual(r.StepAt, []float64{0.25, 0.5}) {
+		t.Errorf("got %+v", r)
+	}
+	if r.ExcludeNorm {
+		t.Error("sgd leaves biases out by default, want torch.optim.SGD")
+	}
+	if r, _, err := Resolve(Flag("step-at", "0.5, 0.75"), Flag("schedule", "step")); err != nil || !reflect.DeepEqual(r.StepAt, []float64{0.5, 0.75}) {
+		t.Errorf("list flag: %v, %v", r.StepAt, err)
+	}
+}
+
+// Every mistake is reported at once, each with its line.
+func TestMistakesHaveLines(t *testing.T) {
+	for _, c := range []struct{ src, want string }{
+		{"lr: 0.1\nlearning_rate: 1\n", `r.yaml:2: unknown key "learning_rate"; did you mean "lr"?`},
+		{"\ntemprature: 1\n", `r.yaml:2: unknown key "temprature"; did you mean "temperature"?`},
+		{"warmup-epochs: 1\n", `did you mean "warmup_epochs"?`},
+		{"qqqqqqqqqq: 1\n", "known are model, method"},
+		{"batch: 64\nbatch: 32\n", "r.yaml:2: batch is given twice, first in line 1"},
+		{"batch: many\n", `r.yaml:1: batch is "many", want a whole number`},
+		{"batch: 1.5\n", `batch is "1.5", want a whole number`},
+		{"batch: 99999999999999999999\n", "want a whole number"},
+		{"batch:\n", "r.yaml:1: batch has no value"},
+		{"batch: [1]\n", "batch is a list, want a whole number"},
+		{"batch: {a: 1}\n", "batch is a mapping"},
+		{"batch: 1\n", "r.yaml:1: batch is 1, want a whole number from 2"},
+		{"# x\n\nmomentum: 1\n", "r.yaml:3: momentum is 1, want"},
+		{"temperature: .nan\n", `temperature is ".nan", want a number`},
+		{"temperature: nan\n", "temperature is NaN, want"},
+		{"lr: -1\n", "r.yaml:1: lr is -1"},
+		{"lr: 0\n", "lr is 0, want a number greater than 0"},
+		{"seed: -1\n", `seed is "-1", want a whole number from 0`},
+		{"schedule: step\nstep_at:\n  - 0.5\n  - x\n", `r.yaml:4: step_at[1] is "x", want a number`},
+		{"schedule: step\nstep_at: [0.5, 0.25]\n", "r.yaml:2: step_at is [0.5 0.25], want ascending"},
+		{"schedule: step\nstep_at: []\n", "step_at"},
+		{"schedule: linear\n", `schedule is "linear", want one of cosine, constant, step`},
+		{"method: byol\n", `method is "byol"`},
+		{"method: directclr\nprojector: mlp\n", "r.yaml:2: projector is \"mlp\", want none"},
+		{"nesterov: yes\n", `nesterov is "yes", want true or false`},
+		{"optimizer: sgd\nmomentum: 0\nnesterov: true\n", "nesterov is true, want false without momentum"},
+		{"data: a\nviews: b\n", "only one of data and views"},
+		{"- a\n", "r.yaml:1: want \"key: value\""},
+		{"a: b: c\n", "r.yaml: yaml: "},
+		{"lr: 1\n---\nlr: 2\n", "more than one YAML document"},
+		{"lr: 1\n bad\n", "yaml"},
+		{"? [a]\n: 1\n", "unknown key"},
+	} {
+		s, err := ParseRecipe("r.yaml", []byte(c.src))
+		if err == nil {
+			_, _, err = Resolve(s...)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want %q", c.src, err, c.want)
+		}
+	}
+	_, _, err := Resolve(append(mustParse(t, "lr: -1\nbatsh: 3\n"), Flag("epochs", "zero"), Flag("steps", "-4"))...)
+	for _, want := range []string{"r.yaml:1: lr is -1", `r.yaml:2: unknown key "batsh"; did you mean "batch"?`, `--epochs: epochs is "zero"`, "--steps: steps is -4"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want it to say %q", err, want)
+		}
+	}
+}
+
+func TestSettingsWithoutEffectAreNamed(t *testing.T) {
+	r, warnings, err := Resolve(Flag("d0", "64"), Flag("projector", "none"), Flag("projector-dim", "64"), Flag("steps", "3"), Flag("epochs", "2"), Flag("step-factor", "-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"--projector-dim: projector_dim has no effect with projector none", "--d0: d0 has no effect with method simclr", "--step-factor: step_factor has no effect with schedule cosine", "--epochs: epochs has no effect with steps"}
+	if !reflect.DeepEqual(warnings, want) {
+		t.Errorf("warnings %q\nwant %q", warnings, want)
+	}
+	same, _, _ := Resolve(Flag("projector", "none"), Flag("steps", "3"))
+	if d := Diff(r, same); d != nil {
+		t.Errorf("the same run differs: %v", d)
+	}
+}
+
+// Every key is written with its meaning and read back.
+func TestRecipeRoundTrip(t *testing.T) {
+	for _, flags := range [][]Setting{
+		nil,
+		{Flag("method", "directclr"), Flag("data", "a dir: with # odd \"name\"\n"), Flag("model", "null"), Flag("lr", "1e-20")},
+		{Flag("optimizer", "sgd"), Flag("nesterov", "true"), Flag("exclude-bias-norm", "true"), Flag("schedule", "step"), Flag("views", "v"), Flag("warmup-steps", "12")},
+		{Flag("final-lr-factor", "0"), Flag("warmup-steps", "0"), Flag("workers", "3"), Flag("projector", "none")},
+	} {
+		r, _, err := Resolve(flags...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "recipe.yaml")
+		if err := os.WriteFile(path, r.YAML(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		settings, err := ReadRecipe(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, warnings, err := Resolve(settings...)
+		if err != nil || warnings != nil {
+			t.Fatalf("%v %v in\n%s", err, warnings, r.YAML())
+		}
+		if d := Diff(r, again); d != nil {
+			t.Errorf("differs: %v in\n%s", d, r.YAML())
+		}
+	}
+	for _, key := range Keys() {
+		if Note(key) == "" {
+			t.Errorf("%s has no note", key)
+		}
+	}
+}
+
+func TestDiffNamesBothValues(t *testing.T) {
+	a, b := Defaults("simclr"), Defaults("simclr")
+	b.Temp, b.Workers = 0.5, 3
+	d := Diff(a, b)
+	if len(d) != 2 || d[0].String() != "temperature is 0.5, was 0.1" || d[0].Free || d[1].Key != "workers" || !d[1].Free {
+		t.Errorf("got %v", d)
+	}
+}
+
+func TestCompleteNamesWhatIsMissing(t *testing.T) {
+	r := Defaults("simclr")
+	if err := r.Complete(); err == nil || !strings.Contains(err.Error(), "model is missing") || !strings.Contains(err.Error(), "data is missing") {
+		t.Error(err)
+	}
+	r.Model, r.Views = "m.onnx", "v"
+	if err := r.Complete(); err != nil {
+		t.Error(err)
+	}
+}
+
+func ExampleResolve() {
+	settings, err := ParseRecipe("small.yaml", []byte("method: directclr\nd0: 64\nbatch: 32\n"))
+	if err != nil {
+		panic(err)
+	}
+	r, _, err := Resolve(append(settings, Flag("d0", "48"))...)
+	fmt.Println(r.Method, r.D0, r.Projector, r.Optimizer, err)
+	_, _, err = Resolve(Flag("temprature", "0.5"))
+	fmt.Println(err)
+	// Output:
+	// directclr 48 none lars <nil>
+	// --temprature: unknown key "temprature"; did you mean "temperature"?
+}
+
+func FuzzParseRecipe(f *testing.F) {
+	f.Add("method: directclr\nd0: 64\nstep_at: [0.1, 0.2]\n")
+	f.Add("a: &x [1]\nstep_at: *x\n? b\n")
+	f.Add("lr: !!binary aGk=\n")
+	f.Fuzz(func(t *testing.T, src string) {
+		s, err := ParseRecipe("r", []byte(src))
+		if err != nil {
+			return
+		}
+		r, _, err := Resolve(s...)
+		if err != nil {
+			return
+		}
+		again, _, err := Resolve(mustParse(t, string(r.YAML()))...)
+		if d := Diff(r, again); err != nil || d != nil {
+			t.Errorf("%v %v in\n%s", err, d, r.YAML())
+		}
+	})
+}
