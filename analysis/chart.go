@@ -1,0 +1,218 @@
+package analysis
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// Log is the logarithm of a chart's vertical axis.
+type Log string
+
+// The logarithms: the paper's natural one, and the decimal one.
+const (
+	Ln    Log = "ln"
+	Log10 Log = "log10"
+)
+
+func (l Log) of(v float64) float64 {
+	if l == Log10 {
+		return math.Log10(v)
+	}
+	return math.Log(v)
+}
+
+// chartFloor is the part of the largest singular value below which a chart draws
+// nothing: what is there is the rounding of float32 embeddings, about 1e-6 of a row
+// squared.
+const chartFloor = 1e-12
+
+// Chart is a log-spectrum chart (arXiv:2110.09348, figures 2, 7 and 9): the singular
+// values of covariances, sorted, one line a source, with a table of what they say
+// underneath.
+type Chart struct {
+	Title string  // may be empty
+	Log   Log     // "" means Ln
+	Width float64 // inches; 0 means 5
+	DPI   int     // of a .png; 0 means 200
+}
+
+// Write draws the spectra as an image of the format, one of Formats. Equal spectra
+// give equal bytes. It fails when there is none, or one without values.
+func (c Chart) Write(w io.Writer, format string, spectra []*Spectrum) error {
+	if c.Log == "" {
+		c.Log = Ln
+	}
+	if c.Width == 0 {
+		c.Width = 5
+	}
+	if c.DPI == 0 {
+		c.DPI = 200
+	}
+	if c.Log != Ln && c.Log != Log10 {
+		return fmt.Errorf("logarithm %q, want ln or log10", c.Log)
+	}
+	if len(spectra) == 0 {
+		return fmt.Errorf("a chart needs at least one spectrum")
+	}
+	for _, s := range spectra {
+		if len(s.SingularValues) == 0 {
+			return fmt.Errorf("%q has no singular values to draw", s.Label)
+		}
+	}
+	width := vg.Length(c.Width) * vg.Inch
+	inner := width - 2*gap
+	p, clipped, rings := c.plot(spectra)
+	t := newTable(spectra, inner)
+	notes := wrap(textStyle(noteSize), strings.Join(notes(spectra, clipped, rings), " "), inner)
+	below := t.height() + vg.Length(len(notes))*noteSize*1.3 + 4*gap
+	height := max(width*0.62, 2.5*vg.Inch) + below
+	return render(w, format, width, height, c.DPI, func(canvas draw.Canvas) {
+		p.Draw(draw.Crop(canvas, gap, -3*gap, below, -2*gap))
+		foot := draw.Crop(canvas, gap, -gap, gap, 0)
+		foot.Max.Y = foot.Min.Y + below - 4*gap
+		t.draw(foot)
+		sty := textStyle(noteSize)
+		for i, line := range notes {
+			y := foot.Max.Y - t.height() - gap - noteSize*1.3*vg.Length(i) - noteSize
+			canvas.FillText(sty, vg.Point{X: foot.Min.X, Y: y}, line)
+		}
+	})
+}
+
+// plot returns the axes and lines, and whether a line leaves them at the bottom and
+// whether one has its last live dimension ringed.
+func (c Chart) plot(spectra []*Spectrum) (p *plot.Plot, clipped, rings bool) {
+	p = newPlot(c.Title, "dimension index (sorted)", string(c.Log)+" singular value of covariance")
+	lines := make([]line, len(spectra))
+	top, bottom, last := math.Inf(-1), math.Inf(1), 1
+	for i, s := range spectra {
+		lines[i] = newLine(s, c.Log)
+		for _, pt := range lines[i].points {
+			top, bottom = max(top, pt.Y), min(bottom, pt.Y)
+		}
+		last = max(last, s.Dim-1)
+		clipped = clipped || lines[i].clipped
+	}
+	if math.IsInf(top, -1) { // nothing but zeros
+		top, bottom = 0, c.Log.of(chartFloor)
+	}
+	p.X.Tick.Marker = ticks{least: 1}
+	margin := max(0.05*(top-bottom), 0.05)
+	p.X.Min, p.X.Max = 0, float64(last)
+	p.Y.Max, p.Y.Min = top+margin, bottom-margin
+	if clipped {
+		p.Y.Min = bottom - max(0.25*(top-bottom), c.Log.of(10))
+	}
+	for i, l := range lines {
+		l.style = lineStyle(i)
+		if l.ring >= 0 {
+			rings = true
+		}
+		p.Add(l)
+	}
+	return p, clipped, rings
+}
+
+// notes are the sentences under the table: everything that is needed to compute the
+// same numbers again.
+func notes(spectra []*Spectrum, clipped, rings bool) []string {
+	var n []string
+	if s := spectra[0]; alike(spectra) {
+		rows := "Rows as they are"
+		if s.Normalized {
+			rows = "Rows L2-normalised"
+		}
+		n = append(n, fmt.Sprintf("%s; covariance centred, ddof %d.", rows, s.DDOF))
+	} else {
+		n = append(n, "Covariance centred; unit: rows L2-normalised, raw: as they are; then ddof.")
+	}
+	live := "Live: above " + power(LiveThreshold) + " of the largest singular value"
+	if rings {
+		live += " (ring: the last one)"
+	}
+	n = append(n, live+"; RankMe not centred, ε = "+power(RankMeEpsilon)+".")
+	if clipped {
+		n = append(n, "Triangle: what follows is 0 or below "+power(chartFloor)+" of the largest, the rounding of float32, and lies below the axis.")
+	}
+	for _, s := range spectra {
+		if s.Samples <= s.Dim {
+			n = append(n, "N ≤ dim: the samples, not the model, bound the rank at N − 1.")
+			break
+		}
+	}
+	return n
+}
+
+// power writes a power of ten, such as 1e-6.
+func power(v float64) string { return strings.Replace(fmt.Sprintf("%.0e", v), "e-0", "e-", 1) }
+
+func alike(spectra []*Spectrum) bool {
+	for _, s := range spectra {
+		if s.Normalized != spectra[0].Normalized || s.DDOF != spectra[0].DDOF {
+			return false
+		}
+	}
+	return true
+}
+
+// line is one source: a plotter.
+type line struct {
+	points  plotter.XYs // the values above the floor
+	clipped bool        // whether more follow below it
+	ring    int         // index of the last live dimension where others follow above the floor, else −1
+	style   draw.LineStyle
+}
+
+func newLine(s *Spectrum, log Log) line {
+	l := line{ring: -1}
+	for i, v := range s.SingularValues {
+		if v <= chartFloor*s.SingularValues[0] {
+			l.clipped = true
+			break
+		}
+		l.points = append(l.points, plotter.XY{X: float64(i), Y: log.of(v)})
+	}
+	if live := s.Metrics.LiveDims; live > 0 && live < len(l.points) {
+		l.ring = live - 1
+	}
+	return l
+}
+
+// Plot implements plot.Plotter.
+func (l line) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	pts := make([]vg.Point, 0, len(l.points)+1)
+	for _, pt := range l.points {
+		pts = append(pts, vg.Point{X: x(pt.X), Y: y(pt.Y)})
+	}
+	if l.clipped {
+		pts = append(pts, vg.Point{X: x(float64(len(l.points))), Y: c.Min.Y})
+	}
+	solid := draw.GlyphStyle{Color: l.style.Color, Radius: 1.6, Shape: draw.CircleGlyph{}}
+	if len(pts) > 1 {
+		c.StrokeLines(l.style, pts)
+	}
+	if len(l.points) <= 32 { // few enough to be told apart
+		for _, pt := range pts[:len(l.points)] {
+			c.DrawGlyph(solid, pt)
+		}
+	}
+	if l.clipped {
+		end := pts[len(pts)-1]
+		const r = vg.Length(3.5)
+		c.FillPolygon(l.style.Color, []vg.Point{{X: end.X - r, Y: end.Y + 2*r}, {X: end.X + r, Y: end.Y + 2*r}, end})
+	}
+	if l.ring >= 0 {
+		ring := pts[l.ring]
+		c.DrawGlyph(draw.GlyphStyle{Color: l.style.Color, Radius: 3.6, Shape: draw.CircleGlyph{}}, ring)
+		c.DrawGlyph(draw.GlyphStyle{Color: color.White, Radius: 2.1, Shape: draw.CircleGlyph{}}, ring)
+	}
+}
