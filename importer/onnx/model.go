@@ -7,13 +7,13 @@ import "onnxclr/importer/weights"
 // decoding and encoding lose nothing.
 type Model struct {
 	IRVersion       int64
-	Opsets          []Opset // opset_import
 	ProducerName    string
 	ProducerVersion string
 	Domain          string
 	ModelVersion    int64
 	DocString       string
 	Graph           *Graph
+	Opsets          []Opset    // opset_import
 	Metadata        []Property // metadata_props
 
 	unknown []byte // functions, training_info and whatever a newer version adds
@@ -23,11 +23,16 @@ type Model struct {
 type Opset struct {
 	Domain  string
 	Version int64
-	unknown []byte
+
+	unknown string
 }
 
-// Property is one entry of metadata_props.
-type Property struct{ Key, Value string }
+// Property is one entry of metadata_props or of a tensor's external_data.
+type Property struct {
+	Key, Value string
+
+	unknown string
+}
 
 // Graph is a GraphProto.
 type Graph struct {
@@ -39,7 +44,8 @@ type Graph struct {
 	Outputs      []*ValueInfo
 	ValueInfo    []*ValueInfo
 
-	unknown []byte // sparse_initializer, quantization_annotation, …
+	index   map[string]int // of Initializers; see Initializer
+	unknown []byte         // sparse_initializer, quantization_annotation, …
 }
 
 // Node is a NodeProto: one application of an operator.
@@ -60,30 +66,42 @@ type AttributeType int32
 
 // The attribute types of ONNX.
 const (
-	AttrUndefined AttributeType = 0
-	AttrFloat     AttributeType = 1
-	AttrInt       AttributeType = 2
-	AttrString    AttributeType = 3
-	AttrTensor    AttributeType = 4
-	AttrGraph     AttributeType = 5
-	AttrFloats    AttributeType = 6
-	AttrInts      AttributeType = 7
-	AttrStrings   AttributeType = 8
+	AttrUndefined     AttributeType = 0
+	AttrFloat         AttributeType = 1
+	AttrInt           AttributeType = 2
+	AttrString        AttributeType = 3
+	AttrTensor        AttributeType = 4
+	AttrGraph         AttributeType = 5
+	AttrFloats        AttributeType = 6
+	AttrInts          AttributeType = 7
+	AttrStrings       AttributeType = 8
+	AttrTensors       AttributeType = 9
+	AttrGraphs        AttributeType = 10
+	AttrSparseTensor  AttributeType = 11
+	AttrSparseTensors AttributeType = 12
+	AttrTypeProto     AttributeType = 13
+	AttrTypeProtos    AttributeType = 14
 )
 
-// Attribute is an AttributeProto; Type says which of the values is meant.
+// Attribute is an AttributeProto; Type says which of the values is meant. Files
+// from before IR version 2 do not say: Decode deduces it.
 type Attribute struct {
-	Name    string
-	Type    AttributeType
-	F       float32
-	I       int64
-	S       []byte
-	T       *Tensor
-	Floats  []float32
-	Ints    []int64
-	Strings [][]byte
+	Name      string
+	Type      AttributeType
+	F         float32
+	I         int64
+	S         []byte
+	T         *Tensor
+	G         *Graph
+	Floats    []float32
+	Ints      []int64
+	Strings   [][]byte
+	Tensors   []*Tensor
+	Graphs    []*Graph
+	DocString string
+	RefName   string // ref_attr_name, inside functions
 
-	unknown []byte // subgraphs, type protos, doc_string, ref_attr_name
+	unknown []byte // sparse tensors, type protos
 }
 
 // Tensor is a TensorProto. Data is little-endian whatever field of the message
@@ -94,8 +112,11 @@ type Tensor struct {
 	weights.Tensor
 	ElemType  int32 // the TensorProto.DataType as found
 	DocString string
-	External  []Property // external_data, when the bytes live in another file
+	// External is external_data. While it is not empty the values live in another
+	// file and Data is nil; LoadExternal reads them and empties it.
+	External []Property
 
+	carried []byte // the data fields of a tensor of an unknown type
 	unknown []byte
 }
 
@@ -104,6 +125,8 @@ type Tensor struct {
 type Dim struct {
 	Value int64
 	Param string
+
+	unknown string // denotation
 }
 
 // ValueInfo is a ValueInfoProto of tensor type. Shape is nil when HasShape is
@@ -115,5 +138,8 @@ type ValueInfo struct {
 	Shape     []Dim
 	DocString string
 
-	unknown []byte
+	ofShape  []byte // unknown fields of TensorShapeProto,
+	ofTensor []byte // of TypeProto.Tensor,
+	ofType   []byte // of TypeProto (sequences, maps, denotation),
+	unknown  []byte // and of ValueInfoProto
 }

@@ -1,0 +1,60 @@
+package onnx
+
+import "fmt"
+
+// inferSame: one output of the shape of the first input.
+func inferSame(_ *call, x [][]int) ([][]int, error) { return [][]int{x[0]}, nil }
+
+// inferSameTwice: Dropout's output and mask.
+func inferSameTwice(_ *call, x [][]int) ([][]int, error) { return [][]int{x[0], x[0]}, nil }
+
+// inferBroadcast: multidirectional (NumPy) broadcasting of all inputs.
+func inferBroadcast(_ *call, x [][]int) ([][]int, error) {
+	out := []int{}
+	for _, s := range x {
+		var err error
+		if out, err = broadcast(out, s); err != nil {
+			return nil, err
+		}
+	}
+	return [][]int{out}, nil
+}
+
+func broadcast(a, b []int) ([]int, error) {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	out := append([]int{}, a...)
+	shift := len(a) - len(b)
+	for i, d := range b {
+		switch e := a[shift+i]; {
+		case d == e || d == 1:
+		case e == 1:
+			out[shift+i] = d
+		default:
+			return nil, fmt.Errorf("shapes %v and %v do not broadcast", a, b)
+		}
+	}
+	return out, nil
+}
+
+// inferBatchNormalization: Y like X; running and saved statistics [C].
+func inferBatchNormalization(c *call, x [][]int) ([][]int, error) {
+	if len(x[0]) < 2 {
+		return nil, fmt.Errorf("input has shape %v, want at least [N,C]", x[0])
+	}
+	channels := x[0][1]
+	for i, what := range []string{1: "scale", 2: "bias", 3: "mean", 4: "variance"} {
+		if i == 0 || i >= len(x) || x[i] == nil {
+			continue
+		}
+		if len(x[i]) != 1 || x[i][0] != channels {
+			return nil, fmt.Errorf("%s %q has shape %v, want [%d]", what, c.n.Inputs[i], x[i], channels)
+		}
+	}
+	out := [][]int{x[0]}
+	for range c.n.Outputs[1:] {
+		out = append(out, []int{channels})
+	}
+	return out, nil
+}
