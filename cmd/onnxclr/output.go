@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"onnxclr/internal/file"
+)
+
+// mayWrite fails, before any work is done, when one of the outputs is there already
+// and force is not set, when two of them are one file, or when one is an input.
+// Empty paths and "-" are skipped.
+func mayWrite(force bool, inputs []string, outputs ...string) error {
+	seen := map[string]bool{}
+	for _, path := range outputs {
+		if path == "" || path == "-" {
+			continue
+		}
+		clean := filepath.Clean(path)
+		if seen[clean] {
+			return usagef("%s is named for two outputs", path)
+		}
+		seen[clean] = true
+		out, err := os.Stat(path)
+		if err != nil {
+			continue // not there; whether it can be written is found out by writing
+		}
+		if !force {
+			return fmt.Errorf("%s %w; pass --force to replace it", path, file.ErrExists)
+		}
+		if out.IsDir() {
+			return fmt.Errorf("%s is a folder, want the name of a file", path)
+		}
+		for _, input := range inputs {
+			if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {
+				return usagef("%s is input and output at once", path)
+			}
+		}
+	}
+	return nil
+}

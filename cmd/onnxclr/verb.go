@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// verb is one subcommand. Its file holds the options, their flags and the action.
+type verb struct {
+	name    string
+	args    string // of the usage line
+	summary string // one line, lower case
+	about   string // further paragraphs of the help
+	example string // one or more working command lines
+	// prepare declares the flags on a fresh options struct and returns what the
+	// verb does with them.
+	prepare func(*pflag.FlagSet) action
+}
+
+// action does a verb's work. args are what the flags left over.
+type action func(ctx context.Context, t *terminal, args []string) error
+
+// verbs in the order in which one needs them.
+var verbs []*verb
+
+func init() { // in a function, because help refers to the list
+	verbs = []*verb{spectrumVerb, versionVerb}
+}
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// usageError is a command line that cannot be understood.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, t *terminal, args []string) int {
+	name, rest := "", []string(nil)
+	if len(args) > 0 {
+		name, rest = args[0], args[1:]
+	}
+	switch name {
+	case "":
+		fmt.Fprint(t.err, overview())
+		return exitUsage
+	case "help", "-h", "--help":
+		return help(t, rest)
+	case "--version":
+		name = "version"
+	}
+	v := find(name)
+	if v == nil {
+		return unknownVerb(t, name)
+	}
+	return v.execute(ctx, t, rest)
+}
+
+func (v *verb) execute(ctx context.Context, t *terminal, args []string) int {
+	flags, act := v.flags(t)
+	err := flags.Parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		t.print("%s", v.help(flags))
+		return exitDone
+	}
+	start := time.Now()
+	if err != nil {
+		err = usageError(explain(err, flags))
+	} else {
+		err = act(ctx, t, flags.Args())
+	}
+	t.wipe()
+	var usage usageError
+	switch {
+	case err == nil:
+		t.detail("onnxclr %s: done in %.2f s", v.name, time.Since(start).Seconds())
+		return exitDone
+	case errors.As(err, &usage):
+		fmt.Fprintf(t.err, "onnxclr %s: %v\nTry: onnxclr %s --help\n", v.name, err, v.name)
+		return exitUsage
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		// Whatever wraps the cancellation says what was saved.
+		fmt.Fprintf(t.err, "onnxclr %s: interrupted%s\n", v.name, strings.TrimSuffix(strings.TrimPrefix(": "+err.Error(), ": context canceled"), ": context canceled"))
+		return exitInterrupted
+	}
+	fmt.Fprintf(t.err, "onnxclr %s: %v\n", v.name, err)
+	return exitFailed
+}
+
+// flags returns the verb's flags, those common to all included.
+func (v *verb) flags(t *terminal) (*pflag.FlagSet, action) {
+	f := pflag.NewFlagSet(v.name, pflag.ContinueOnError)
+	f.SortFlags = false
+	f.Usage = func() {}
+	act := v.prepare(f)
+	f.BoolVarP(&t.quiet, "quiet", "q", false, "no progress, only results, warnings and errors")
+	f.BoolVarP(&t.verbose, "verbose", "v", false, "say more while working")
+	return f, act
+}
+
+func find(name string) *verb {
+	for _, v := range verbs {
+		if v.name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+func unknownVerb(t *terminal, name string) int {
+	names := make([]string, len(verbs))
+	for i, v := range verbs {
+		names[i] = v.name
+	}
+	fmt.Fprintf(t.err, "onnxclr: unknown verb %q%s\nThe verbs: %s. Try: onnxclr help\n", name, didYouMean(name, names), strings.Join(names, ", "))
+	return exitUsage
+}
+
+// explain words pflag's errors, with the nearest flag for one that does not exist.
+func explain(err error, flags *pflag.FlagSet) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err.Error()
+	}
+	name := unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		return "unknown flag -" + name
+	}
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return "unknown flag --" + name + didYouMean("--"+name, names)
+}
