@@ -1,6 +1,7 @@
 package torch
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -132,14 +133,9 @@ func (a *archive) bigEndian() (bool, error) {
 // maxVersion is the newest version of the container that PyTorch defines.
 const maxVersion = 10
 
-// attach gives storages their entries, in the order of the archive.
+// attach gives storages their entries.
 func (a *archive) attach(storages map[string]*Storage) error {
-	keys := make([]string, 0, len(storages))
-	for k := range storages {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
+	for _, k := range sortedKeys(storages) {
 		s := storages[k]
 		e, ok := a.entries[a.folder+"data/"+k]
 		if !ok {
@@ -155,4 +151,9 @@ func (a *archive) attach(storages map[string]*Storage) error {
 		s.data = data
 	}
 	return nil
+}
+
+// sortedKeys makes errors independent of the order of a map.
+func sortedKeys(storages map[string]*Storage) []string {
+	return slices.Sorted(maps.Keys(storages))
 }

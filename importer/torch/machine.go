@@ -38,7 +38,13 @@ type machine struct {
 	err error
 }
 
-// run interprets the pickle at the start of m.b and returns its value; m.pos is then
+// newMachine prepares the interpreting of a pickle in b, which errors call by the
+// name; size is that of the whole checkpoint.
+func newMachine(b []byte, name string, size int) *machine {
+	return &machine{b: b, file: name, left: 4*size + headroom, storages: make(map[string]*Storage)}
+}
+
+// run interprets the pickle that begins at m.pos and returns its value; m.pos is then
 // behind it.
 func (m *machine) run() any {
 	m.stack, m.marks, m.memo = m.stack[:0], m.marks[:0], make(map[uint64]any)

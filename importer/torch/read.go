@@ -8,7 +8,7 @@ import (
 // headroom is what a small file may allocate beyond four times its size.
 const headroom = 64 << 20
 
-// Read decodes a checkpoint held in b, which the tensors alias and b's owner must
+// Read decodes a checkpoint, of the zip format or the one before PyTorch 1.6, held in b, which the tensors alias and b's owner must
 // neither change nor unmap while they are in use. Only tensors that are not
 // contiguous are copied.
 //
@@ -23,6 +23,8 @@ func Read(b []byte) (*File, error) {
 		return nil, FormatError("the file is empty")
 	case bytes.HasPrefix(b, []byte("PK")):
 		return readZip(b)
+	case isLegacy(b):
+		return readLegacy(b)
 	}
 	return nil, recognise(b)
 }
@@ -41,7 +43,7 @@ func readZip(b []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{b: pickle, file: "data.pkl", left: 4*len(b) + headroom, storages: make(map[string]*Storage)}
+	m := newMachine(pickle, "data.pkl", len(b))
 	root := m.run()
 	if m.err == nil && m.pos < len(m.b) {
 		m.op = m.pos
@@ -68,8 +70,6 @@ func recognise(b []byte) error {
 	head := b[:min(len(b), 512)]
 	has := func(prefix string) bool { return bytes.HasPrefix(head, []byte(prefix)) }
 	switch {
-	case has(legacyMagic):
-		return UnsupportedError(`it is in the format before PyTorch 1.6; load it in Python and torch.save it again`)
 	case len(head) > 262 && string(head[257:262]) == "ustar":
 		return UnsupportedError("it is a tar archive: unpack it if the checkpoint is inside; the tar format of PyTorch before 0.1.10 is not read")
 	case has("\x80") && len(head) > 1 && head[1] <= 5:

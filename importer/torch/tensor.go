@@ -3,6 +3,7 @@ package torch
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"onnxclr/importer/weights"
 )
@@ -97,6 +98,14 @@ func printable(v any) any {
 		return v
 	}
 	return describe(v)
+}
+
+// quote is printable with strings quoted, cut where they are long.
+func quote(v any) any {
+	if s, ok := v.(string); ok {
+		return strconv.Quote(s[:min(len(s), 64)])
+	}
+	return printable(v)
 }
 
 func (m *machine) dtype(v any) weights.DType {

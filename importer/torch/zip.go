@@ -37,10 +37,20 @@ type entry struct {
 	crc    uint32
 	header int // offset of its local header
 	end    int // offset behind its data
+
+	method    uint16 // 0 for stored
+	unchecked bool   // the archive was written without checksums
 }
 
-// open returns the contents after checking their CRC.
+// open returns the contents after checking their CRC. Compressed ones are refused:
+// torch.save never compresses, and what they expand to would have to be bounded.
 func (e *entry) open() ([]byte, error) {
+	if e.method != 0 {
+		return nil, unsupportedf("entry %q is compressed (method %d), torch.save only stores: unpack the archive and zip it with -0", e.name, e.method)
+	}
+	if e.unchecked {
+		return e.data, nil
+	}
 	if sum := crc32.ChecksumIEEE(e.data); sum != e.crc {
 		return nil, formatf("entry %q is damaged: its checksum is %08x, want %08x", e.name, sum, e.crc)
 	}
@@ -72,7 +82,19 @@ func readDirectory(b []byte) ([]*entry, error) {
 	if len(rest) > 0 {
 		return nil, formatf("%d bytes follow the last of %d entries in the zip directory", len(rest), d.count)
 	}
+	markUnchecked(entries)
 	return entries, checkOverlap(entries)
+}
+
+// markUnchecked recognises what torch.save writes after set_crc32_options(False):
+// zeros instead of every checksum.
+func markUnchecked(entries []*entry) {
+	if slices.ContainsFunc(entries, func(e *entry) bool { return e.crc != 0 }) {
+		return
+	}
+	for _, e := range entries {
+		e.unchecked = true
+	}
 }
 
 // findDirectory reads the end record, which the comment that it declares must
@@ -136,7 +158,7 @@ func readEntry(body, rest []byte) (e *entry, n int, err error) {
 	if len(rest) < centralLen || le.Uint32(rest) != centralSig {
 		return nil, 0, FormatError("the zip directory is damaged")
 	}
-	flags, method := le.Uint16(rest[8:]), le.Uint16(rest[10:])
+	flags := le.Uint16(rest[8:])
 	packed, size := uint64(le.Uint32(rest[20:])), uint64(le.Uint32(rest[24:]))
 	nameLen, extraLen, commentLen := int(le.Uint16(rest[28:])), int(le.Uint16(rest[30:])), int(le.Uint16(rest[32:]))
 	offset := uint64(le.Uint32(rest[42:]))
@@ -144,24 +166,22 @@ func readEntry(body, rest []byte) (e *entry, n int, err error) {
 	if len(rest) < n {
 		return nil, 0, FormatError("the zip directory is cut short")
 	}
-	e = &entry{name: string(rest[centralLen : centralLen+nameLen]), crc: le.Uint32(rest[16:])}
+	e = &entry{name: string(rest[centralLen : centralLen+nameLen]), method: le.Uint16(rest[10:]), crc: le.Uint32(rest[16:])}
 	if flags&(flagEncrypt|flagStrong|flagMasked|flagPatched) != 0 {
 		return nil, 0, unsupportedf("entry %q is encrypted or a patch (flags %#x)", e.name, flags)
-	}
-	if method != 0 {
-		return nil, 0, unsupportedf("entry %q is compressed (method %d), which torch.save never does: unpack and save again", e.name, method)
 	}
 	if err := zip64(rest[centralLen+nameLen:][:extraLen], &size, &packed, &offset); err != nil {
 		return nil, 0, formatf("entry %q: %v", e.name, err)
 	}
-	if size != packed {
+	if e.method == 0 && size != packed {
 		return nil, 0, formatf("entry %q is stored in %d bytes, want its size %d", e.name, packed, size)
 	}
-	return e, n, e.locate(body, offset, size, flags)
+	return e, n, e.locate(body, offset, size, packed, flags)
 }
 
-// locate checks the local header against the directory and finds the data.
-func (e *entry) locate(body []byte, offset, size uint64, flags uint16) error {
+// locate checks the local header against the directory and finds the data, packed
+// bytes that stand for size.
+func (e *entry) locate(body []byte, offset, size, packed uint64, flags uint16) error {
 	le := binary.LittleEndian
 	if offset > uint64(len(body)) || uint64(len(body))-offset < localLen || le.Uint32(body[offset:]) != localSig {
 		return formatf("entry %q has no local header at byte %d", e.name, offset)
@@ -169,27 +189,27 @@ func (e *entry) locate(body []byte, offset, size uint64, flags uint16) error {
 	h := body[offset:]
 	nameLen, extraLen := uint64(le.Uint16(h[26:])), uint64(le.Uint16(h[28:]))
 	start := localLen + nameLen + extraLen
-	if start > uint64(len(h)) || size > uint64(len(h))-start {
-		return formatf("entry %q of %d bytes reaches beyond the archive", e.name, size)
+	if start > uint64(len(h)) || packed > uint64(len(h))-start {
+		return formatf("entry %q of %d bytes reaches beyond the archive", e.name, packed)
 	}
 	if name := h[localLen : localLen+nameLen]; string(name) != e.name {
 		return formatf("entry %q is called %q in its local header", e.name, name)
 	}
-	if f := le.Uint16(h[6:]); f != flags || le.Uint16(h[8:]) != 0 {
-		return formatf("entry %q has flags %#x and method %d in its local header, want %#x and 0", e.name, f, le.Uint16(h[8:]), flags)
+	if f, method := le.Uint16(h[6:]), le.Uint16(h[8:]); f != flags || method != e.method {
+		return formatf("entry %q has flags %#x and method %d in its local header, want %#x and %d", e.name, f, method, flags, e.method)
 	}
 	if flags&flagTrailing == 0 {
-		packed, plain := uint64(le.Uint32(h[18:])), uint64(le.Uint32(h[22:]))
+		p, s := uint64(le.Uint32(h[18:])), uint64(le.Uint32(h[22:]))
 		var none uint64
-		if err := zip64(h[localLen+nameLen:start], &plain, &packed, &none); err != nil {
+		if err := zip64(h[localLen+nameLen:start], &s, &p, &none); err != nil {
 			return formatf("entry %q: %v", e.name, err)
 		}
-		if packed != size || plain != size || le.Uint32(h[14:]) != e.crc {
+		if p != packed || s != size || le.Uint32(h[14:]) != e.crc {
 			return formatf("entry %q differs in size or checksum from its local header", e.name)
 		}
 	}
-	e.data = h[start : start+size : start+size]
-	e.header, e.end = int(offset), int(offset+start+size)
+	e.data = h[start : start+packed : start+packed]
+	e.header, e.end = int(offset), int(offset+start+packed)
 	return nil
 }
 
