@@ -24,12 +24,15 @@ func (r *Recipe) Validate() error {
 
 // Complete returns an error unless the recipe names a model and exactly one of
 // data and views.
-func (r *Recipe) Complete() error {
+func (r *Recipe) Complete() error { return r.complete(false) }
+
+// complete is Complete; the data may come from elsewhere.
+func (r *Recipe) complete(haveData bool) error {
 	var errs []error
 	if r.Model == "" {
 		errs = append(errs, errors.New("model is missing: name an ONNX file (make one from a checkpoint with convert)"))
 	}
-	if r.Data == "" && r.Views == "" {
+	if r.Data == "" && r.Views == "" && !haveData {
 		errs = append(errs, errors.New("data is missing: name an image folder or archive with data, or ready-made batches with views"))
 	}
 	return errors.Join(errs...)

@@ -1,0 +1,84 @@
+package train
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+func step(i int) Metrics {
+	return Metrics{Step: i, Epoch: i / 50, Loss: 4.25, LearningRate: 0.0125, ImagesPerSecond: 64, Time: 1}
+}
+
+func TestPlainReportIsRateLimited(t *testing.T) {
+	var out bytes.Buffer
+	clock := time.Unix(0, 0)
+	p := &progress{w: &out, now: func() time.Time { return clock }, every: plainEvery}
+	p.Begin(Start{Dir: "run", Total: 100, StepsPerEpoch: 50, Batch: 32, Height: 64, Width: 64, Parameters: 25557032, Memory: 900 << 20})
+	for i := range 100 {
+		clock = clock.Add(time.Second)
+		p.Step(step(i))
+		if i == 20 {
+			p.Warn("something")
+		}
+	}
+	p.End(Result{Dir: "run", Steps: 100})
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 14 { // begin, steps 1 11 … 91, the last one, a warning, end
+		t.Errorf("%d lines:\n%s", len(lines), out.String())
+	}
+	for i, want := range map[int]string{
+		0:  "training run: 25,557,032 parameters, 32 images a step at 64×64, 100 steps (50 an epoch), 900 MB of memory",
+		1:  "epoch 1  step 1/100  loss 4.2500  lr 0.0125  64 images/s  ETA 1m39s",
+		4:  "warning: something",
+		12: "epoch 2  step 100/100  loss 4.2500  lr 0.0125  64 images/s",
+		13: "100 steps in 1m40s; the model is run/model.onnx",
+	} {
+		if i < len(lines) && strings.ReplaceAll(lines[i], `\`, "/") != want {
+			t.Errorf("line %d is %q, want %q", i, lines[i], want)
+		}
+	}
+}
+
+func TestLiveLineRenewsItself(t *testing.T) {
+	var out bytes.Buffer
+	clock := time.Unix(0, 0)
+	width := 200
+	p := &progress{w: &out, now: func() time.Time { return clock }, every: liveEvery, width: func() int { return width }}
+	p.Begin(Start{Dir: "run", First: 10, Total: 12, StepsPerEpoch: 5})
+	if !strings.Contains(out.String(), "continuing at step 10") {
+		t.Errorf("got %q", out.String())
+	}
+	out.Reset()
+	clock = clock.Add(time.Second)
+	p.Step(step(10))
+	clock = clock.Add(time.Millisecond)
+	p.Step(step(11))
+	if strings.Count(out.String(), "\r") != 1 || strings.Contains(out.String(), "\n") {
+		t.Errorf("two steps within 100 ms: %q", out.String())
+	}
+	width = 11
+	clock = clock.Add(time.Second)
+	p.Step(step(11))
+	if last := out.String()[strings.LastIndex(out.String(), "\r"):]; !strings.HasPrefix(last, "\repoch 1  s ") {
+		t.Errorf("at width 11: %q", last)
+	}
+	out.Reset()
+	p.End(Result{Dir: "run", Steps: 11, Interrupted: true})
+	if !strings.HasSuffix(out.String(), "\ninterrupted after step 11; saved, continue with --resume\n") {
+		t.Errorf("end: %q", out.String())
+	}
+}
+
+func TestQuietWarnsOnly(t *testing.T) {
+	var out bytes.Buffer
+	q := Quiet(&out)
+	q.Begin(Start{})
+	q.Step(step(0))
+	q.Warn("careful")
+	q.End(Result{})
+	if out.String() != "warning: careful\n" {
+		t.Errorf("got %q", out.String())
+	}
+}

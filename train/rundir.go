@@ -1,0 +1,125 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"onnxclr/internal/file"
+)
+
+// The contents of a run directory.
+const (
+	recipeName      = "recipe.yaml"   // resolved
+	metricsName     = "metrics.jsonl" // one object a step
+	checkpointsName = "checkpoints"   // one directory for each kept step
+	modelName       = "model.onnx"    // in the run directory: the final model
+)
+
+// FinalModel returns the path of the trained model of a run: the final one, or
+// that of the newest checkpoint when the run has not ended. It fails when the
+// directory is no run or has no model yet.
+func FinalModel(dir string) (string, error) {
+	path := filepath.Join(dir, modelName)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if !isRun(dir) {
+		return "", fmt.Errorf("%s is not a run directory: it has neither %s nor %s", dir, modelName, recipeName)
+	}
+	steps, err := checkpointSteps(dir)
+	if err != nil {
+		return "", err
+	}
+	for i := len(steps) - 1; i >= 0; i-- {
+		if _, err := readCheckpoint(dir, steps[i]); err == nil {
+			return filepath.Join(checkpointPath(dir, steps[i]), modelName), nil
+		}
+	}
+	return "", fmt.Errorf("the run in %s has neither a %s nor a checkpoint yet", dir, modelName)
+}
+
+// RunRecipe returns the settings of the run in a directory, for a command that
+// resumes it, and none when there is no run yet.
+func RunRecipe(dir string) ([]Setting, error) {
+	settings, err := ReadRecipe(filepath.Join(dir, recipeName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return settings, err
+}
+
+func isRun(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, recipeName))
+	return err == nil
+}
+
+// checkRunDir decides, before any work and without touching anything, whether a run
+// may be written to dir.
+func checkRunDir(dir string, resume, force bool) error {
+	if dir == "" {
+		return errors.New("no run directory is named")
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("run directory: %w", err)
+	case len(entries) == 0 || force:
+		return nil
+	case isRun(dir) && !resume:
+		return fmt.Errorf("%s %w and holds a run; --resume continues it, --force replaces it", dir, file.ErrExists)
+	case !isRun(dir):
+		return fmt.Errorf("%s %w and is not a run (it has no %s); name another directory, or --force to write into it", dir, file.ErrExists, recipeName)
+	}
+	return nil
+}
+
+// beginRun makes dir a run directory of this recipe. A new run replaces the files
+// of an old one; a continued run keeps its own. The recipe is written first, so
+// that whatever exists besides can be told to belong to it.
+func beginRun(dir string, r *Recipe, resume bool) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("run directory: %w", err)
+	}
+	if !resume {
+		for _, name := range []string{recipeName, metricsName, modelName, checkpointsName} {
+			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+				return fmt.Errorf("run directory: %w", err)
+			}
+		}
+	}
+	return file.Write(filepath.Join(dir, recipeName), func(w io.Writer) error {
+		_, err := w.Write(r.YAML())
+		return err
+	})
+}
+
+// sameRecipe fails, naming every difference that could change the result, when a
+// run in dir was started with another recipe.
+func sameRecipe(dir string, r *Recipe) error {
+	settings, err := RunRecipe(dir)
+	if err != nil || settings == nil {
+		return err
+	}
+	old, _, err := Resolve(settings...)
+	if err != nil {
+		return fmt.Errorf("the run's own recipe: %w", err)
+	}
+	var changed []string
+	for _, d := range Diff(old, *r) {
+		if !d.Free {
+			changed = append(changed, d.String())
+		}
+	}
+	if changed == nil {
+		return nil
+	}
+	return fmt.Errorf("cannot resume %s with another recipe: %s; use the settings in %s, or start anew in another directory",
+		dir, strings.Join(changed, "; "), filepath.Join(dir, recipeName))
+}
