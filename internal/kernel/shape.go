@@ -49,8 +49,8 @@ func (c Conv) FLOPs() int64 {
 	return 2 * int64(c.N) * int64(c.P) * int64(c.Q) * int64(c.K) * int64(c.C/c.Groups) * int64(c.R) * int64(c.S)
 }
 
-// Pool is the geometry of a 2-D pooling window (ONNX MaxPool).
-type Pool struct {
+// Window is the geometry of a 2-D pooling window (ONNX MaxPool).
+type Window struct {
 	N, C, H, W int
 	R, S       int
 	P, Q       int
@@ -67,7 +67,7 @@ type Pool struct {
 
 // Complete fills P and Q, and fails as Conv.Complete does. In ceil mode a last
 // window that would start in the padding is dropped, as PyTorch does.
-func (p *Pool) Complete() error {
+func (p *Window) Complete() error {
 	c := Conv{N: p.N, C: p.C, H: p.H, W: p.W, K: p.C, R: p.R, S: p.S, StrideH: p.StrideH, StrideW: p.StrideW,
 		DilationH: p.DilationH, DilationW: p.DilationW, PadTop: p.PadTop, PadLeft: p.PadLeft, PadBottom: p.PadBottom, PadRight: p.PadRight, Groups: 1}
 	if err := c.Complete(); err != nil {

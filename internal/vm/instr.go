@@ -63,9 +63,9 @@ type (
 	Add struct{}
 
 	// MaxPool: x → y.
-	MaxPool struct{ G kernel.Pool }
+	MaxPool struct{ G kernel.Window }
 	// MaxPoolGrad: x, dy → dx.
-	MaxPoolGrad struct{ G kernel.Pool }
+	MaxPoolGrad struct{ G kernel.Window }
 	// GlobalAveragePool: x → [N,C,1,1].
 	GlobalAveragePool struct{ N, C, HW int }
 	// GlobalAveragePoolGrad: dy → dx.

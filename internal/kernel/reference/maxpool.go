@@ -12,7 +12,7 @@ import (
 // The padding is −∞, so it never wins over a pixel; a window that lies wholly in
 // the padding gives −∞. A NaN in the window gives NaN. g must be complete. Source:
 // ONNX MaxPool (opset 12).
-func MaxPool[T Float](g kernel.Pool, y, x []T) {
+func MaxPool[T Float](g kernel.Window, y, x []T) {
 	mustFitPool("MaxPool", g, "x", len(x), "y", len(y))
 	in, out := g.H*g.W, g.P*g.Q
 	for nc := range g.N * g.C {
@@ -32,7 +32,7 @@ func MaxPool[T Float](g kernel.Pool, y, x []T) {
 // equal pixels the first in row-major order, among NaNs the last, as PyTorch does.
 // A pixel that won several windows gets the sum. dx and x are [N,C,H,W],
 // dy [N,C,P,Q].
-func MaxPoolGrad[T Float](g kernel.Pool, dx, x, dy []T) {
+func MaxPoolGrad[T Float](g kernel.Window, dx, x, dy []T) {
 	mustFitPool("MaxPoolGrad", g, "x", len(x), "dy", len(dy))
 	mustLen("MaxPoolGrad", "dx", len(dx), len(x))
 	in, out := g.H*g.W, g.P*g.Q
@@ -53,7 +53,7 @@ func MaxPoolGrad[T Float](g kernel.Pool, dx, x, dy []T) {
 
 // argmax returns the index of the pixel of the image [H,W] that wins the window of
 // output pixel (p, q), or −1 if the window has no pixel.
-func argmax[T Float](g kernel.Pool, image []T, p, q int) int {
+func argmax[T Float](g kernel.Window, image []T, p, q int) int {
 	best := -1
 	for r := range g.R {
 		h := p*g.StrideH - g.PadTop + r*g.DilationH
@@ -74,7 +74,7 @@ func argmax[T Float](g kernel.Pool, image []T, p, q int) int {
 	return best
 }
 
-func mustFitPool(op string, g kernel.Pool, x string, lenX int, y string, lenY int) {
+func mustFitPool(op string, g kernel.Window, x string, lenX int, y string, lenY int) {
 	mustLen(op, x, lenX, g.N*g.C*g.H*g.W)
 	mustLen(op, y, lenY, g.N*g.C*g.P*g.Q)
 }

@@ -7,10 +7,10 @@ import (
 	"onnxclr/internal/kernel"
 )
 
-func window(t *testing.T, a arrays) kernel.Pool {
+func window(t *testing.T, a arrays) kernel.Window {
 	t.Helper()
 	v := a["window"].Ints()
-	g := kernel.Pool{N: v[0], C: v[1], H: v[2], W: v[3], R: v[4], S: v[5], StrideH: v[6], StrideW: v[7],
+	g := kernel.Window{N: v[0], C: v[1], H: v[2], W: v[3], R: v[4], S: v[5], StrideH: v[6], StrideW: v[7],
 		DilationH: v[8], DilationW: v[9], PadTop: v[10], PadLeft: v[11], PadBottom: v[12], PadRight: v[13], CeilMode: v[14] == 1}
 	if err := g.Complete(); err != nil {
 		t.Fatal(err)

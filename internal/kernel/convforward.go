@@ -1,0 +1,105 @@
+package kernel
+
+func forwardWorkspace(g Conv) int {
+	merge := merged(g)
+	filters := g.Groups / merge * packedSize(g.R*g.S*merge*g.C/g.Groups, merge*g.K/g.Groups)
+	blocks := ceilDiv(g.N*g.P*g.Q, minBlockRows/2) + g.N
+	return filters + 2*blocks*g.K
+}
+
+// ConvForward writes the convolution of X with W into Y, with everything that a
+// pass over X before or a pass over Y after would do:
+//
+//	x' = In(x)
+//	y[n,p,q,k] = Σ_{c,r,s} x'[n, p·stride−pad+r·dilation, …, c]·w[k,c,r,s] + bias[k]
+//	y = max(y + residual, 0)
+//
+// and the statistics of y. Pixels outside the image are zero. Source: ONNX Conv
+// (opset 11).
+func ConvForward(p *Pool, a *ConvForwardArgs) {
+	const op = "ConvForward"
+	g := a.G
+	mustFitConv(op, g, "X", len(a.X), "W", len(a.W), "Y", len(a.Y), len(a.Workspace), a.Exact)
+	if a.In != nil {
+		a.In.check(op+" In", g.N, g.C)
+	}
+	if a.Bias != nil {
+		mustLen(op, "Bias", len(a.Bias), g.K)
+	}
+	if a.Residual != nil {
+		mustLen(op, "Residual", len(a.Residual), len(a.Y))
+	}
+	parts := 1
+	if a.Stats != nil {
+		mustDivide(op, g.N, a.Groups)
+		mustLen(op, "Stats", len(a.Stats), 2*a.Groups*g.K)
+		parts = a.Groups
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.constants(g.K)
+	c := &p.conv
+	c.setForward(g, a.X, a.W, a.In)
+	c.out, c.ld, c.rows, c.parts = a.Y, g.K, g.N*g.P*g.Q/parts, parts
+	c.bias, c.residual, c.floor = a.Bias, a.Residual, floorOf(a.ReLU)
+	c.epilogue = a.Bias != nil || a.Residual != nil || a.ReLU
+	c.add, c.place, c.stats = false, nil, a.Stats
+	c.filters.packed = align(a.Workspace)
+	if a.Stats != nil {
+		c.moments = c.filters.packed[forwardWorkspace(g)-2*(ceilDiv(g.N*g.P*g.Q, minBlockRows/2)+g.N)*g.K:]
+	}
+	p.convolve(c)
+	if a.Stats != nil {
+		p.finishMoments(c)
+	}
+	c.release()
+}
+
+// setForward describes the patches of x and the filters that they meet.
+func (c *implicit) setForward(g Conv, x, w []float32, in *Affine) {
+	merge := merged(g)
+	c.groups = g.Groups / merge
+	c.taps, c.index = c.taps[:0], c.index[:0]
+	for r := range g.R {
+		for s := range g.S {
+			c.taps = append(c.taps, tap{r*g.DilationH - g.PadTop, s*g.DilationW - g.PadLeft})
+			c.index = append(c.index, r*g.S+s)
+		}
+	}
+	c.patches = patches{x: x, h: g.H, w: g.W, ld: g.C, c: merge * g.C / g.Groups, p: g.P, q: g.Q,
+		stepH: g.StrideH, stepW: g.StrideW, taps: c.taps, affine: in}
+	if in != nil {
+		c.patches.per = g.N / in.Groups
+	}
+	c.filters = filterPanels{w: w, merge: merge, sets: c.groups, kg: g.K / g.Groups, cg: g.C / g.Groups,
+		size: g.R * g.S, taps: c.index}
+	c.depth, c.cols = len(c.taps)*c.patches.c, merge*g.K/g.Groups
+}
+
+// release drops the operands.
+func (c *implicit) release() {
+	*c = implicit{taps: c.taps, index: c.index}
+}
+
+// finishMoments merges the moments of the blocks to the statistics of the parts.
+func (p *Pool) finishMoments(c *implicit) {
+	const width = 64
+	p.dispatch(c.parts*ceilDiv(c.ld, width), func(p *Pool, task int, w *worker) {
+		c := &p.conv
+		tasks := ceilDiv(c.ld, width)
+		part, col := task/tasks, task%tasks*width
+		n := min(width, c.ld-col)
+		var total [2 * width]float64
+		mean, squares := total[:n], total[width:][:n]
+		for b := range c.blocks {
+			m := c.moments[2*(part*c.blocks+b)*c.ld+col:]
+			_, rows := c.rowsOf(b)
+			mergeMoments(mean, squares, b*c.block, m[:n], m[c.ld:][:n], rows)
+		}
+		stats := c.stats[2*part*c.ld+col:]
+		for j := range n {
+			stats[j] = float32(mean[j])
+			stats[c.ld+j] = float32(squares[j] / float64(c.rows))
+		}
+	})
+}
