@@ -1,13 +1,16 @@
 package onnx
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
 	"onnxclr/importer/weights"
 )
 
-// value is an integer tensor during folding.
+// value is a tensor during folding. Integers and booleans are in v as they are;
+// numbers of other types as their bits, so that operators that only move elements
+// need not tell them apart.
 type value struct {
 	shape []int
 	dtype weights.DType
@@ -17,7 +20,8 @@ type value struct {
 // maxFold bounds the elements of a folded tensor: shape arithmetic is small.
 const maxFold = 1 << 16
 
-// value returns the i-th input if it is a known, small integer tensor, else nil.
+// value returns the i-th input if its value is known and small, else nil. Float
+// initializers are parameters, not constants.
 func (c *call) value(i int) *value {
 	name := c.n.Input(i)
 	if name == "" {
@@ -26,28 +30,38 @@ func (c *call) value(i int) *value {
 	t := c.Const[name]
 	if t == nil {
 		init := c.graph.Initializer(name)
-		if init == nil || len(init.External) > 0 {
+		if init == nil || len(init.External) > 0 || init.DType.IsFloat() {
 			return nil
 		}
 		t = &init.Tensor
 	}
-	if t.DType == weights.Invalid || t.DType.IsFloat() || len(t.Data) > 8*maxFold || !slices.Equal(t.Shape, c.Shape[name]) {
+	if t.DType == weights.Invalid || len(t.Data) > 8*maxFold || !slices.Equal(t.Shape, c.Shape[name]) {
 		return nil
 	}
-	v, err := t.Int64s()
+	v := &value{shape: t.Shape, dtype: t.DType}
+	if t.DType.IsFloat() {
+		v.v = unpack(t.Data, t.DType.Size())
+		return v
+	}
+	ints, err := t.Int64s()
 	if err != nil {
 		return nil
 	}
-	return &value{t.Shape, t.DType, v}
+	v.v = ints
+	return v
 }
 
-// folds compute an operator on integers. in holds the values of the inputs (nil
-// where absent), shape the inferred shape of the output.
-var folds map[string]func(c *call, in []*value, shape []int) (*value, error)
+// fold computes one output of an operator. in holds the values of the inputs (nil
+// where absent), shape the inferred shape of the output. A nil result leaves it
+// unknown.
+type fold func(c *call, in []*value, shape []int) (*value, error)
+
+// moves are the operators that move elements of any type; arithmetic those that
+// compute with integers.
+var moves, arithmetic map[string]fold
 
 func init() {
-	folds = map[string]func(c *call, in []*value, shape []int) (*value, error){
-		"Cast":      foldCast,
+	moves = map[string]fold{
 		"Concat":    foldConcat,
 		"Expand":    foldExpand,
 		"Flatten":   foldReshape,
@@ -58,10 +72,14 @@ func init() {
 		"Squeeze":   foldReshape,
 		"Transpose": foldTranspose,
 		"Unsqueeze": foldReshape,
+		"Where":     foldWhere,
 
+		"Cast":            foldCast,
+		"CastLike":        foldCast,
 		"ConstantOfShape": foldConstantOfShape,
-		"Range":           foldRange,
-
+	}
+	arithmetic = map[string]fold{
+		"Range": foldRange,
 		"Add":   foldBinary(func(a, b int64) (int64, error) { return a + b, nil }),
 		"Sub":   foldBinary(func(a, b int64) (int64, error) { return a - b, nil }),
 		"Mul":   foldBinary(func(a, b int64) (int64, error) { return a * b, nil }),
@@ -71,7 +89,6 @@ func init() {
 		"Max":   foldBinary(func(a, b int64) (int64, error) { return max(a, b), nil }),
 		"Equal": foldBinary(func(a, b int64) (int64, error) { return truth(a == b), nil }),
 		"Less":  foldBinary(func(a, b int64) (int64, error) { return truth(a < b), nil }),
-		"Where": foldWhere,
 
 		"ReduceProd": foldReduce(1, func(a, b int64) int64 { return a * b }),
 		"ReduceSum":  foldReduce(0, func(a, b int64) int64 { return a + b }),
@@ -99,17 +116,23 @@ func (c *call) fold(shapes [][]int) error {
 		}
 		return c.known(name, &value{[]int{}, weights.Int64, []int64{int64(n)}})
 	}
-	f := folds[c.n.OpType]
 	n, err := elements(shapes[0])
-	if f == nil || err != nil || n > maxFold || n > *c.left {
+	if err != nil || n > maxFold || n > *c.left {
 		return err
+	}
+	f, integers := moves[c.n.OpType], false
+	if f == nil {
+		f, integers = arithmetic[c.n.OpType], true
+	}
+	if f == nil {
+		return nil
 	}
 	in := make([]*value, len(c.n.Inputs))
 	for i := range in {
-		if c.n.Inputs[i] == "" {
-			continue
+		if c.n.Inputs[i] == "" || c.n.OpType == "CastLike" && i == 1 {
+			continue // of CastLike's second input only the type matters
 		}
-		if in[i] = c.value(i); in[i] == nil {
+		if in[i] = c.value(i); in[i] == nil || integers && in[i].dtype.IsFloat() {
 			return nil
 		}
 	}
@@ -125,12 +148,30 @@ func (c *call) fold(shapes [][]int) error {
 }
 
 func (c *call) known(name string, v *value) error {
-	data, err := narrow(v.v, v.dtype)
-	if err != nil {
-		return err
-	}
-	c.Const[name] = &weights.Tensor{Name: name, DType: v.dtype, Shape: v.shape, Data: data}
+	c.Const[name] = &weights.Tensor{Name: name, DType: v.dtype, Shape: v.shape, Data: pack(v.v, v.dtype.Size())}
 	return nil
+}
+
+// pack writes the low bytes of v, little-endian.
+func pack(v []int64, size int) []byte {
+	out := make([]byte, len(v)*size)
+	var b [8]byte
+	for i, x := range v {
+		binary.LittleEndian.PutUint64(b[:], uint64(x))
+		copy(out[i*size:], b[:size])
+	}
+	return out
+}
+
+// unpack is the inverse of pack, without signs.
+func unpack(data []byte, size int) []int64 {
+	out := make([]int64, len(data)/size)
+	var b [8]byte
+	for i := range out {
+		copy(b[:size], data[i*size:])
+		out[i] = int64(binary.LittleEndian.Uint64(b[:]))
+	}
+	return out
 }
 
 func toInt64(v []int) []int64 {
@@ -145,46 +186,18 @@ func foldReshape(_ *call, in []*value, shape []int) (*value, error) {
 	return &value{shape, in[0].dtype, in[0].v}, nil
 }
 
-// foldCast wraps around as C does; a cast to a floating-point type is left alone.
-func foldCast(c *call, in []*value, shape []int) (*value, error) {
-	to := DType(int32(c.n.Int("to", 0)))
-	if to == weights.Invalid || to.IsFloat() {
-		return nil, nil
-	}
-	out := &value{shape, to, slices.Clone(in[0].v)}
-	bits := 8 * to.Size()
-	for i, x := range out.v {
-		switch {
-		case to == weights.Bool:
-			x = truth(x != 0)
-		case to == weights.Int8 || to == weights.Int16 || to == weights.Int32:
-			x = x << (64 - bits) >> (64 - bits)
-		case bits < 64:
-			x &= 1<<bits - 1
-		}
-		out.v[i] = x
-	}
-	return out, nil
-}
-
 func foldConstantOfShape(c *call, _ []*value, shape []int) (*value, error) {
 	out := &value{shape: shape, dtype: weights.Float32}
 	fill := int64(0)
 	if t := c.n.Tensor("value"); t != nil {
-		v, err := t.Int64s()
-		if err != nil || len(v) != 1 {
-			return nil, nil // not integers
+		size := t.DType.Size()
+		if size == 0 || len(t.Data) != size {
+			return nil, nil
 		}
-		out.dtype, fill = t.DType, v[0]
-	}
-	if out.dtype.IsFloat() {
-		return nil, nil
+		out.dtype, fill = t.DType, unpack(t.Data, size)[0]
 	}
 	n, _ := elements(shape)
-	out.v = make([]int64, n)
-	for i := range out.v {
-		out.v[i] = fill
-	}
+	out.v = slices.Repeat([]int64{fill}, n)
 	return out, nil
 }
 

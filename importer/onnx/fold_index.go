@@ -73,23 +73,6 @@ func foldBinary(f func(a, b int64) (int64, error)) func(*call, []*value, []int) 
 	}
 }
 
-// wrap brings results back into their type's range, as C's arithmetic does.
-func wrap(v *value) *value {
-	bits := 8 * v.dtype.Size()
-	if bits == 64 {
-		return v
-	}
-	signed := v.dtype == weights.Int8 || v.dtype == weights.Int16 || v.dtype == weights.Int32
-	for i, x := range v.v {
-		if signed {
-			v.v[i] = x << (64 - bits) >> (64 - bits)
-		} else {
-			v.v[i] = x & (1<<bits - 1)
-		}
-	}
-	return v
-}
-
 func foldWhere(_ *call, in []*value, shape []int) (*value, error) {
 	if len(in) != 3 || in[1] == nil || in[2] == nil {
 		return nil, nil

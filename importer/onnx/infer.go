@@ -12,8 +12,11 @@ import (
 type Shapes struct {
 	// Shape holds the shapes of inputs, initializers and computed tensors.
 	Shape map[string][]int
-	// Const holds the tensors computed by nodes whose values do not depend on the
-	// inputs' values: Constant nodes, and integer arithmetic on them and on shapes.
+	// Type holds their element types, by the same names and more.
+	Type map[string]weights.DType
+	// Const holds the tensors computed by nodes whose values depend on nothing but
+	// shapes: Constant nodes, integer arithmetic, and what only moves elements of
+	// these. Float initializers are parameters: nothing computed from them is here.
 	Const map[string]*weights.Tensor
 	// Problem says, by output, why a node's outputs have no shape although its
 	// operator is known and its inputs' shapes are: they do not fit together.
@@ -54,11 +57,13 @@ type call struct {
 // leave their outputs unknown.
 func InferShapes(m *Model, inputs map[string][]int) (*Shapes, error) {
 	g := m.Graph
-	s := &Shapes{Shape: map[string][]int{}, Const: map[string]*weights.Tensor{}, Problem: map[string]error{}}
+	s := &Shapes{Shape: map[string][]int{}, Type: map[string]weights.DType{}, Const: map[string]*weights.Tensor{}, Problem: map[string]error{}}
 	for _, t := range g.Initializers {
+		s.Type[t.Name] = t.DType
 		s.Shape[t.Name] = append([]int{}, t.Shape...)
 	}
 	for _, v := range g.Inputs {
+		s.Type[v.Name] = DType(v.ElemType)
 		if shape, ok := staticShape(v); ok && s.Shape[v.Name] == nil {
 			s.Shape[v.Name] = shape
 		}
@@ -99,6 +104,7 @@ func (c *call) run() {
 	if !c.n.Standard() || len(c.n.Outputs) == 0 {
 		return
 	}
+	c.types()
 	shapes, err := c.shapes()
 	if err == nil {
 		for i, shape := range shapes {
