@@ -235,7 +235,7 @@ func (d *decoder) opset(f field, dst *[]Opset) error {
 		}
 		switch f.num {
 		case 1:
-			err = f.string(&o.Domain)
+			o.spelled, err = true, f.string(&o.Domain)
 		case 2:
 			err = f.int64(&o.Version)
 		default:

@@ -129,8 +129,9 @@ func (m *Model) encode() (*message, error) {
 	}
 	for _, o := range m.Opsets {
 		q := &message{}
-		// The domain is written even when it is "", as all exporters do.
-		q.bytes(1, []byte(o.Domain))
+		if o.Domain != "" || o.spelled {
+			q.bytes(1, []byte(o.Domain))
+		}
 		q.varint(2, o.Version)
 		q.add([]byte(o.unknown))
 		p.message(8, q)

@@ -24,6 +24,7 @@ type Opset struct {
 	Domain  string
 	Version int64
 
+	spelled bool // Domain "" is written out
 	unknown string
 }
 
