@@ -1,0 +1,20 @@
+//go:build unix
+
+package main
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// peakMemory returns the largest resident memory of this process so far, in bytes.
+func peakMemory() (int64, error) {
+	var u unix.Rusage
+	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+	scale := int64(1024)
+	if runtime.GOOS == "darwin" {
+		scale = 1
+	}
+	return int64(u.Maxrss) * scale, err
+}
