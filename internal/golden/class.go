@@ -43,6 +43,8 @@ var (
 	TorchForward = Class{"torch forward", ofLargest, 1e-5}
 	// TorchBackward is for gradients that went through a few operators.
 	TorchBackward = Class{"torch backward", ofLargest, 1e-4}
+	// ModelLoss is for a loss behind a whole network.
+	ModelLoss = Class{"model loss", ofEach, 1e-5}
 	// Model is for the output of a whole network.
 	Model = Class{"model", ofLargest, 1e-4}
 	// Eig is for singular values and eigenvalues, largest first. Those below 1e-8 of

@@ -20,7 +20,7 @@ func lowerMaxPool(b *builder, n *onnx.Node) error {
 		return err
 	}
 	if x.Shape().Dims() != 4 {
-		return fmt.Errorf("input has shape %v, want [N,C,H,W]", x.Shape())
+		return fmt.Errorf("input has shape %v, want [N,C,H,W]", []int(x.Shape()))
 	}
 	if len(n.Outputs) > 1 && n.Outputs[1] != "" {
 		return fmt.Errorf("the Indices output is not supported")
@@ -94,7 +94,7 @@ func lowerAveragePool(b *builder, n *onnx.Node) error {
 	}
 	s, k := x.Shape(), n.Ints("kernel_shape")
 	if s.Dims() != 4 || len(k) != 2 {
-		return fmt.Errorf("input %v with attribute kernel_shape %v: want two spatial dimensions", s, k)
+		return fmt.Errorf("input %v with attribute kernel_shape %v: want two spatial dimensions", []int(s), k)
 	}
 	whole := k[0] == int64(s[2]) && k[1] == int64(s[3])
 	for _, p := range n.Ints("pads") {
@@ -155,7 +155,7 @@ func lowerReduceMean(b *builder, n *onnx.Node) error {
 		}
 	}
 	if x.Shape().Dims() != 4 || !isPixels(axes) {
-		return fmt.Errorf("mean of %v over axes %v: only the mean over both spatial axes of [N,C,H,W] is supported", x.Shape(), axes)
+		return fmt.Errorf("mean of %v over axes %v: only the mean over both spatial axes of [N,C,H,W] is supported", []int(x.Shape()), axes)
 	}
 	y, err := globalAveragePool(x, n.Int("keepdims", 1) != 0)
 	if err != nil {

@@ -49,28 +49,33 @@ def embeddings(n, d, agreement):
     return np.concatenate(views).astype(np.float32)
 
 
-cases = {
-    "independent": embeddings(6, 5, 0),
-    "agreeing": embeddings(8, 16, 0.7),
-    "wide": embeddings(3, 40, 0.4),
-    "one_pair": embeddings(1, 4, 0.3),
-    "two_pairs": embeddings(2, 3, 0.5),
-    "collapsed": np.ones((10, 4), np.float32),
-    "large_and_small_rows": embeddings(4, 6, 0.5) * np.logspace(-3, 3, 8, dtype=np.float32)[:, None],
-    "nonnegative": np.maximum(embeddings(16, 12, 0.6), 0),  # as after a last ReLU
-}
-store = {}
-for name, z in cases.items():
-    store[f"{name}/z"] = z
-    store[f"{name}/accuracy"] = accuracy(torch.tensor(z, dtype=torch.float64)).numpy()
-    for loss in (infonce, ntxent):
-        for temperature in (0.1, 0.5):
-            leaf = torch.tensor(z, dtype=torch.float64, requires_grad=True)
-            value = loss(leaf, temperature)
-            value.backward()
-            key = f"{name}/{loss.__name__}_{temperature}"
-            store[f"{key}/loss"] = value.detach().numpy()
-            store[f"{key}/dz"] = leaf.grad.numpy()
-path = os.path.join(OUT, "contrastive.npz")
-np.savez(path, **store)
-print(os.path.getsize(path), "bytes", torch.__version__, np.__version__)
+def main():
+    cases = {
+        "independent": embeddings(6, 5, 0),
+        "agreeing": embeddings(8, 16, 0.7),
+        "wide": embeddings(3, 40, 0.4),
+        "one_pair": embeddings(1, 4, 0.3),
+        "two_pairs": embeddings(2, 3, 0.5),
+        "collapsed": np.ones((10, 4), np.float32),
+        "large_and_small_rows": embeddings(4, 6, 0.5) * np.logspace(-3, 3, 8, dtype=np.float32)[:, None],
+        "nonnegative": np.maximum(embeddings(16, 12, 0.6), 0),  # as after a last ReLU
+    }
+    store = {}
+    for name, z in cases.items():
+        store[f"{name}/z"] = z
+        store[f"{name}/accuracy"] = accuracy(torch.tensor(z, dtype=torch.float64)).numpy()
+        for loss in (infonce, ntxent):
+            for temperature in (0.1, 0.5):
+                leaf = torch.tensor(z, dtype=torch.float64, requires_grad=True)
+                value = loss(leaf, temperature)
+                value.backward()
+                key = f"{name}/{loss.__name__}_{temperature}"
+                store[f"{key}/loss"] = value.detach().numpy()
+                store[f"{key}/dz"] = leaf.grad.numpy()
+    path = os.path.join(OUT, "contrastive.npz")
+    np.savez(path, **store)
+    print(os.path.getsize(path), "bytes", torch.__version__, np.__version__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"onnxclr/importer/onnx"
+	"onnxclr/importer/weights"
+)
+
+// builder is what the operators of the table lower into.
+type builder struct {
+	model    *onnx.Model
+	opts     Options
+	weights  *Weights
+	shapes   map[string][]int           // inferred, by tensor
+	problems map[string]error           // why a shape could not be inferred
+	consts   map[string]*weights.Tensor // known at import, by tensor
+	values   map[string]*G.Node         // lowered so far, by tensor
+	params   map[string]*Param
+	buffers  map[string]*G.Node // running statistics and constants
+	aliases  map[string]string  // Identity: output → input
+	program  *Program
+}
+
+func (b *builder) set(name string, n *G.Node) { b.values[name] = n }
+
+func (b *builder) alias(output, input string) { b.aliases[output] = b.resolve(input) }
+
+func (b *builder) resolve(name string) string {
+	if to, ok := b.aliases[name]; ok {
+		return to
+	}
+	return name
+}
+
+// node returns the i-th input as a tensor computed by the graph.
+func (b *builder) node(n *onnx.Node, i int) (*G.Node, error) {
+	name := n.Input(i)
+	if name == "" {
+		return nil, fmt.Errorf("input %d is missing", i)
+	}
+	if v, ok := b.values[b.resolve(name)]; ok {
+		return v, nil
+	}
+	if b.weights.Values(b.resolve(name)) != nil || b.consts[b.resolve(name)] != nil {
+		return nil, fmt.Errorf("input %d %q is a constant; a tensor computed from the images is supported there", i, name)
+	}
+	return nil, fmt.Errorf("input %d %q is not defined", i, name)
+}
+
+// param returns the i-th input as a trainable parameter.
+func (b *builder) param(n *onnx.Node, i int) (*G.Node, error) {
+	name, array, err := b.initializer(n, i)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := b.params[name]
+	if !ok {
+		p = &Param{Name: name, Shape: array.Shape().Clone(), Value: b.weights.Values(name)}
+		p.Node = b.leaf(name, array)
+		b.params[name] = p
+		b.program.Params = append(b.program.Params, p)
+	}
+	if user := label(n); !slices.Contains(p.users, user) {
+		p.users = append(p.users, user)
+	}
+	return p.Node, nil
+}
+
+// vector returns the i-th input as a parameter of c elements: [c], or any shape that
+// broadcasts over the channel axis of a tensor of that rank, such as [1,c,1,1].
+func (b *builder) vector(n *onnx.Node, i, c int) (*G.Node, error) {
+	v, err := b.param(n, i)
+	if err != nil {
+		return nil, err
+	}
+	s := v.Shape()
+	if s.TotalSize() != c {
+		return nil, fmt.Errorf("input %d %q has shape %v, want %d values", i, n.Input(i), []int(s), c)
+	}
+	if s.Dims() == 1 {
+		return v, nil
+	}
+	return reshape(v, tensor.Shape{c})
+}
+
+// buffer returns an initializer as an input that no gradient reaches.
+func (b *builder) buffer(name string) *G.Node {
+	if v, ok := b.buffers[name]; ok {
+		return v
+	}
+	v := b.leaf(name, b.weights.arrays[name])
+	b.buffers[name] = v
+	return v
+}
+
+// constant returns an input that holds values; equal names mean equal values. No
+// tensor of the model may have the name: Gorgonia would take the two for one.
+func (b *builder) constant(name string, shape tensor.Shape, values []float32) *G.Node {
+	for b.shapes[name] != nil {
+		name += "'"
+	}
+	if v, ok := b.buffers[name]; ok {
+		return v
+	}
+	v := b.leaf(name, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values)))
+	b.buffers[name] = v
+	return v
+}
+
+func (b *builder) initializer(n *onnx.Node, i int) (string, *tensor.Dense, error) {
+	name := b.resolve(n.Input(i))
+	if name == "" {
+		return "", nil, fmt.Errorf("input %d is missing", i)
+	}
+	array, ok := b.weights.arrays[name]
+	if !ok {
+		return "", nil, fmt.Errorf("input %d %q is not a float initializer; only parameters stored in the model are supported there", i, name)
+	}
+	return name, array, nil
+}
+
+// leaf makes an array an input of the graph, bound without copying.
+func (b *builder) leaf(name string, array *tensor.Dense) *G.Node {
+	return G.NewTensor(b.program.Graph, tensor.Float32, array.Dims(), G.WithShape(array.Shape()...), G.WithName(name), G.WithValue(array))
+}
+
+// ints returns the i-th input's value, which must be known at import.
+func (b *builder) ints(n *onnx.Node, i int) ([]int64, error) {
+	name := b.resolve(n.Input(i))
+	t := b.consts[name]
+	if t == nil {
+		if init := b.model.Graph.Initializer(name); init != nil {
+			t = &init.Tensor
+		}
+	}
+	if t == nil {
+		return nil, fmt.Errorf("input %d %q is not known before the graph runs", i, n.Input(i))
+	}
+	return t.Int64s()
+}
+
+// decimal returns a float attribute as the number its writer meant, which is the
+// shortest decimal that rounds to it: 0.9 and not 0.899999976. Momentum and epsilon
+// are float64 in PyTorch.
+func decimal(n *onnx.Node, name string, def float32) float64 {
+	v := n.Float(name, def)
+	d, err := strconv.ParseFloat(strconv.FormatFloat(float64(v), 'g', -1, 32), 64)
+	if err != nil {
+		return float64(v)
+	}
+	return d
+}

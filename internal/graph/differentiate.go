@@ -1,0 +1,104 @@
+package graph
+
+import (
+	"fmt"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+
+	"onnxclr/internal/kernel/reference"
+)
+
+// Differentiate adds the gradients of loss with respect to every parameter it
+// depends on, and drops the parameters it does not depend on from p.Params, such as
+// those of a classifier that the loss does not reach: Gorgonia's Grad fails on them.
+//
+// It fails when nodes share an initializer. Exporters store equal values once, behind
+// Identity or directly, such as the γ = 1 of a fresh model; training would tie what
+// PyTorch keeps apart.
+func (p *Program) Differentiate(loss *G.Node) error {
+	reach := p.reach(loss)
+	var used []*Param
+	var wrt []*G.Node
+	for _, q := range p.Params {
+		if !reach[q.Node.ID()] {
+			continue
+		}
+		if len(q.users) > 1 {
+			return sharedError(q.Name, q.users)
+		}
+		used, wrt = append(used, q), append(wrt, q.Node)
+	}
+	if len(used) == 0 {
+		return fmt.Errorf("the loss depends on no trainable parameter")
+	}
+	if err := p.sharedStatistics(); err != nil {
+		return err
+	}
+	err := fence("gorgonia", func() error {
+		grads, err := G.Grad(loss, wrt...)
+		if err != nil {
+			return err
+		}
+		for i, q := range used {
+			q.Grad = grads[i]
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("differentiating the graph: %w", err)
+	}
+	p.Params = used
+	return nil
+}
+
+// sharedStatistics fails when two batch normalisations update one running mean.
+func (p *Program) sharedStatistics() error {
+	owner := map[*float32]string{}
+	for _, n := range p.Norms {
+		for _, running := range [][]float32{n.Mean, n.Var} {
+			if first, ok := owner[&running[0]]; ok {
+				return sharedError("running statistics", []string{first, n.Name})
+			}
+			owner[&running[0]] = n.Name
+		}
+	}
+	return nil
+}
+
+func sharedError(name string, users []string) error {
+	return fmt.Errorf("initializer %q is shared by %s: whoever wrote the file found their values equal; give each its own copy before training", name, strings.Join(users, ", "))
+}
+
+// reach returns the nodes that n depends on, itself included.
+func (p *Program) reach(n *G.Node) map[int64]bool {
+	seen := map[int64]bool{n.ID(): true}
+	stack := []int64{n.ID()}
+	for len(stack) > 0 {
+		id := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		for it := p.Graph.From(id); it.Next(); {
+			if c := it.Node().ID(); !seen[c] {
+				seen[c] = true
+				stack = append(stack, c)
+			}
+		}
+	}
+	return seen
+}
+
+// UpdateRunning moves the running statistics of every batch normalisation toward
+// those of the step that just ran, one view after the other, as PyTorch does when it
+// sees one view after the other (see reference.UpdateRunning). values returns what a
+// node of Norm.Stats holds, such as the Values method of the machine that ran with
+// those nodes kept; it fails when the statistics are not there.
+func (p *Program) UpdateRunning(values func(*G.Node) []float32) error {
+	for _, n := range p.Norms {
+		stats, views, c := values(n.Stats), n.Stats.Shape()[0], len(n.Mean)
+		if len(stats) != views*2*c {
+			return fmt.Errorf("batch statistics of %q: %d values, want %d; they must be kept by the run", n.Name, len(stats), views*2*c)
+		}
+		reference.UpdateRunning(views, c, n.Count, n.Momentum, n.Mean, n.Var, stats)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package graph
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"onnxclr/importer/onnx"
+	"onnxclr/internal/kernel/reference"
+	"onnxclr/internal/vm"
+)
+
+// lowerRelu: ONNX Relu.
+func lowerRelu(b *builder, n *onnx.Node) error {
+	x, err := b.node(n, 0)
+	if err != nil {
+		return err
+	}
+	y, err := relu(x)
+	if err != nil {
+		return err
+	}
+	b.set(n.Outputs[0], y)
+	return nil
+}
+
+func relu(x *G.Node) (*G.Node, error) {
+	o := op{
+		name:  "Relu",
+		instr: vm.ReLU{},
+		out:   x.Shape().Clone(),
+		eval:  func(out []float32, in [][]float32) { reference.ReLU(out, in[0]) },
+		diff:  []bool{true},
+	}
+	// The mask is taken from the output, so that the input need not be kept.
+	o.grad = func(_ G.Nodes, y, dy *G.Node) (G.Nodes, error) {
+		dx, err := apply(op{
+			name:  "ReluGrad",
+			instr: vm.ReLUGrad{},
+			out:   y.Shape().Clone(),
+			eval:  func(out []float32, in [][]float32) { reference.ReLUGrad(out, in[0], in[1]) },
+		}, y, dy)
+		return G.Nodes{dx}, err
+	}
+	return apply(o, x)
+}
+
+// lowerAdd: ONNX Add of equal shapes, the residual connection, or of a parameter over
+// the channel axis, a bias.
+func lowerAdd(b *builder, n *onnx.Node) error {
+	for i := range 2 {
+		if _, _, err := b.initializer(n, i); err == nil {
+			return lowerBias(b, n, 1-i, i)
+		}
+	}
+	x, err := b.node(n, 0)
+	if err != nil {
+		return err
+	}
+	y, err := b.node(n, 1)
+	if err != nil {
+		return err
+	}
+	if !x.Shape().Eq(y.Shape()) {
+		return fmt.Errorf("shapes %v and %v differ; only equal shapes can be added", []int(x.Shape()), []int(y.Shape()))
+	}
+	sum, err := apply(op{
+		name:  "Add",
+		instr: vm.Add{},
+		out:   x.Shape().Clone(),
+		eval:  func(out []float32, in [][]float32) { reference.Add(out, in[0], in[1]) },
+		diff:  []bool{true, true},
+		grad:  func(_ G.Nodes, _, dy *G.Node) (G.Nodes, error) { return G.Nodes{dy, dy}, nil },
+	}, x, y)
+	if err != nil {
+		return err
+	}
+	b.set(n.Outputs[0], sum)
+	return nil
+}
+
+// lowerBias adds input param, a parameter of one value a channel, to input data
+// [N,C,…].
+func lowerBias(b *builder, n *onnx.Node, data, param int) error {
+	x, err := b.node(n, data)
+	if err != nil {
+		return err
+	}
+	images, c, hw, err := nchw(x.Shape())
+	if err != nil {
+		return err
+	}
+	_, array, err := b.initializer(n, param)
+	if err != nil {
+		return err
+	}
+	if !isChannels(array.Shape(), x.Shape()) {
+		return fmt.Errorf("a parameter of shape %v cannot be added to %v; one of %d values along axis 1 can", []int(array.Shape()), []int(x.Shape()), c)
+	}
+	bias, err := b.vector(n, param, c)
+	if err != nil {
+		return err
+	}
+	// To the machine a bias is a normalisation by mean 0 and variance 1.
+	ones := make([]float32, c)
+	for i := range ones {
+		ones[i] = 1
+	}
+	unit := append(make([]float32, c), ones...)
+	stats := b.constant(fmt.Sprintf("mean 0, variance 1 of %d", c), tensor.Shape{1, 2, c}, unit)
+	gamma := b.constant(fmt.Sprintf("%d ones", c), tensor.Shape{c}, ones)
+	y, err := apply(op{
+		name:  "Add",
+		instr: vm.BatchNorm{Groups: 1, N: images, C: c, HW: hw},
+		out:   x.Shape().Clone(),
+		eval: func(out []float32, in [][]float32) {
+			reference.BatchNorm(1, images, c, hw, 0, out, in[0], in[1], in[2], in[3])
+		},
+		diff: []bool{true, false, false, true},
+		grad: func(_ G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+			db, err := channelSum(dy)
+			return G.Nodes{dy, nil, nil, db}, err
+		},
+	}, x, stats, gamma, bias)
+	if err != nil {
+		return err
+	}
+	b.set(n.Outputs[0], y)
+	return nil
+}
+
+// isChannels reports whether an array of shape p, broadcast by ONNX's rules to x,
+// varies along axis 1 only.
+func isChannels(p, x tensor.Shape) bool {
+	if p.Dims() > x.Dims() {
+		return false
+	}
+	for i, d := range p {
+		axis := x.Dims() - p.Dims() + i
+		if axis == 1 && d != x[1] || axis != 1 && d != 1 {
+			return false
+		}
+	}
+	return p.TotalSize() == x[1]
+}
