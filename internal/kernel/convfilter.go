@@ -39,6 +39,9 @@ func (p *Pool) packFilters(f *filterPanels) {
 	f.tile = p.m.cols
 	f.panels = ceilDiv(cols, f.tile)
 	f.depth = rows * len(f.taps)
+	if f.depth == 0 {
+		return
+	}
 	p.dispatch(f.sets*f.panels, func(p *Pool, task int, w *worker) {
 		f := &p.conv.filters
 		f.pack(p.m, w, task/f.panels, task%f.panels)
