@@ -25,7 +25,7 @@ func (m *machine) attach(bigEndian bool) {
 		default:
 			m.charge(n)
 			if m.err != nil {
-				m.err = unsupportedf("a tensor of shape %v over a storage of %d bytes would expand to %d bytes", t.Shape, v.storage.bytes, n)
+				m.err = unsupportedf("a tensor of shape %v and strides %v over a storage of %d bytes would expand beyond what a checkpoint of this size may take", t.Shape, v.strides, v.storage.bytes)
 				return
 			}
 			t.Data = make([]byte, n)

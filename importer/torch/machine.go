@@ -11,6 +11,7 @@ import (
 const (
 	maxDepth = 256     // containers within containers
 	maxStack = 1 << 20 // values waiting to be put into a container
+	maxMarks = 4 * maxDepth
 	maxLong  = 1024    // bytes of an integer
 	maxTree  = 1 << 22 // values met when the tree is walked, shared ones each time
 
@@ -167,8 +168,11 @@ func (m *machine) step(code byte) {
 
 	// stack and memo
 	case opMark:
+		if len(m.marks) >= maxMarks {
+			m.failf("more than %d marks at a time", maxMarks)
+			return
+		}
 		m.marks = append(m.marks, len(m.stack))
-		m.charge(8)
 	case opPop:
 		if len(m.stack) == m.base() && len(m.marks) > 0 {
 			m.marks = m.marks[:len(m.marks)-1]
@@ -265,7 +269,7 @@ func (m *machine) failf(format string, args ...any) {
 func (m *machine) charge(n int) {
 	if n > m.left {
 		m.left = 0
-		m.failf("it needs far more memory than the file is large")
+		m.failf("it asks for more memory than a checkpoint of this size can need")
 		return
 	}
 	m.left -= n
@@ -274,6 +278,9 @@ func (m *machine) charge(n int) {
 func (m *machine) push(v any) {
 	if len(m.stack) >= maxStack {
 		m.failf("more than %d values on the stack", maxStack)
+	}
+	if n := len(m.stack); n == cap(m.stack) {
+		m.charge(2 * 16 * n) // append doubles it
 	}
 	if m.err == nil {
 		m.stack = append(m.stack, v)
