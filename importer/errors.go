@@ -1,0 +1,27 @@
+package importer
+
+import (
+	"fmt"
+	"strings"
+)
+
+// UnsupportedError says that a file is valid but holds what this package does not
+// convert.
+type UnsupportedError string
+
+func (e UnsupportedError) Error() string { return string(e) }
+
+func unsupportedf(format string, args ...any) error {
+	return UnsupportedError(fmt.Sprintf(format, args...))
+}
+
+// MismatchError lists everything that keeps a checkpoint's tensors from being the
+// network that most of them make up.
+type MismatchError struct {
+	Network  string   // what the tensors were held against, such as "resnet50"
+	Problems []string // one a tensor: its name, what was found, what is expected
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("%d tensors do not fit %s:\n  %s", len(e.Problems), e.Network, strings.Join(e.Problems, "\n  "))
+}

@@ -1,0 +1,218 @@
+package importer
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"onnxclr/importer/onnx"
+	"onnxclr/importer/safetensors"
+	"onnxclr/importer/torch"
+	"onnxclr/importer/weights"
+	"onnxclr/internal/file"
+)
+
+// ExportOptions choose what Export writes.
+type ExportOptions struct {
+	Projector bool // include the head's weights in .pth and .safetensors
+	Force     bool // replace an existing file
+}
+
+// ExportReport says what Export wrote.
+type ExportReport struct {
+	Format  string // "ONNX", "PyTorch" or "safetensors"
+	Tensors int
+	Notes   []string
+}
+
+// Export writes a model to path, whose extension names the format:
+//
+//   - .onnx: the model itself, with batch normalisation in its evaluation form;
+//   - .pth, .pt: a state_dict as torch.save writes it, with PyTorch's keys and
+//     order, num_batches_tracked included, so that load_state_dict(strict=True)
+//     accepts it where the model has torchvision's keys;
+//   - .safetensors: the same tensors.
+//
+// The tensors are float32, unless the checkpoint that the model was converted from
+// was float16 or bfloat16 and every weight still is such a number exactly (nothing
+// was trained): then they are of that type again. The file appears complete or not
+// at all.
+func Export(m *onnx.Model, path string, o ExportOptions) (*ExportReport, error) {
+	var r *ExportReport
+	var write func(io.Writer) error
+	var err error
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".onnx":
+		r, write, err = exportONNX(m)
+	case ".pth", ".pt", ".safetensors":
+		r, write, err = exportTensors(m, ext, o)
+	default:
+		err = fmt.Errorf("unknown extension %q; want .onnx, .pth, .pt or .safetensors", ext)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	err = file.WriteNew(path, o.Force, func(w io.Writer) error {
+		buffered := bufio.NewWriterSize(w, 1<<16)
+		if err := write(buffered); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func exportONNX(m *onnx.Model) (*ExportReport, func(io.Writer) error, error) {
+	eval := evaluation(m)
+	if err := onnx.Check(eval); err != nil {
+		return nil, nil, err
+	}
+	return &ExportReport{Format: "ONNX", Tensors: len(eval.Graph.Initializers)}, eval.Encode, nil
+}
+
+// evaluation returns the model with batch normalisations in the form that uses
+// running statistics: models exported for training have them in the other, which
+// would normalise a single image by itself. m is not changed, what is equal is
+// shared.
+func evaluation(m *onnx.Model) *onnx.Model {
+	out, g := *m, *m.Graph
+	out.Graph = &g
+	g.Nodes = append([]*onnx.Node(nil), g.Nodes...)
+	for i, n := range g.Nodes {
+		if n.OpType != "BatchNormalization" || len(n.Outputs) == 1 && n.Int("training_mode", 0) == 0 {
+			continue
+		}
+		eval := *n
+		eval.Outputs = n.Outputs[:1:1]
+		eval.Attributes = nil
+		for _, a := range n.Attributes {
+			if a.Name != "training_mode" {
+				eval.Attributes = append(eval.Attributes, a)
+			}
+		}
+		g.Nodes[i] = &eval
+	}
+	return &out
+}
+
+func exportTensors(m *onnx.Model, ext string, o ExportOptions) (*ExportReport, func(io.Writer) error, error) {
+	tensors, err := StateDict(m, o.Projector)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &ExportReport{Format: "PyTorch", Tensors: len(tensors)}
+	tensors, note := restore(tensors, m.Meta(MetaSourceDType))
+	if note != "" {
+		r.Notes = append(r.Notes, note)
+	}
+	if m.Meta(MetaArchitecture) != "" && m.Graph.Initializer("fc.weight") == nil {
+		r.Notes = append(r.Notes, "there is no fc: before load_state_dict(strict=True) set model.fc = torch.nn.Identity()")
+	}
+	if folded := detectBatchNorm(m).Folded; folded > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("batch normalisation is folded into %d convolutions: torchvision's models have no keys for their biases", folded))
+	}
+	if h, ok, err := AttachedHead(m); err == nil && ok && h.trainable() {
+		if o.Projector {
+			r.Notes = append(r.Notes, "projector.* is included: torchvision's model has no such keys")
+		} else {
+			r.Notes = append(r.Notes, "the projector is left out")
+		}
+	}
+	if ext == ".safetensors" {
+		r.Format = "safetensors"
+		metadata := map[string]string{"format": "pt"}
+		for _, p := range m.Metadata {
+			metadata[p.Key] = p.Value
+		}
+		return r, func(w io.Writer) error { return safetensors.Write(w, tensors, metadata) }, nil
+	}
+	return r, func(w io.Writer) error { return torch.Write(w, torch.StateDict(tensors, nil)) }, nil
+}
+
+// StateDict returns a model's weights under PyTorch's keys and in PyTorch's order,
+// with num_batches_tracked after each running_var. The data are the model's own.
+// It fails when the graph's weights have lost their keys, as they do where an
+// exporter folded batch normalisation into the convolutions.
+func StateDict(m *onnx.Model, projector bool) ([]*weights.Tensor, error) {
+	counts, err := BatchesTracked(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkKeys(m.Graph); err != nil {
+		return nil, err
+	}
+	var out []*weights.Tensor
+	for _, t := range m.Graph.Initializers {
+		if !t.DType.IsFloat() || !isKey(t.Name) || !projector && strings.HasPrefix(t.Name, projectorPrefix) {
+			continue
+		}
+		if len(t.External) > 0 {
+			return nil, fmt.Errorf("tensor %q is in an external file that was not read", t.Name)
+		}
+		out = append(out, &t.Tensor)
+		if norm, ok := strings.CutSuffix(t.Name, runningVar); ok {
+			out = append(out, weights.FromInt64(norm+counterName, nil, []int64{counts[norm]}))
+		}
+	}
+	return out, nil
+}
+
+// isKey reports whether an initializer's name can be a state_dict's key: exporters
+// write "onnx::Conv_193" and "/layer1/…" for what they computed themselves.
+func isKey(name string) bool {
+	return name != "" && !strings.Contains(name, "::") && !strings.HasPrefix(name, "/")
+}
+
+// checkKeys fails if a layer's weights have no key of PyTorch.
+func checkKeys(g *onnx.Graph) error {
+	first := map[string]int{"Conv": 1, "Gemm": 1, "MatMul": 1, "BatchNormalization": 1}
+	var lost []string
+	for _, n := range g.Nodes {
+		at, ok := first[n.OpType]
+		if !ok || !n.Standard() {
+			continue
+		}
+		for _, in := range n.Inputs[min(at, len(n.Inputs)):] {
+			if !isKey(in) && g.Initializer(in) != nil {
+				lost = append(lost, in)
+			}
+		}
+	}
+	if lost == nil {
+		return nil
+	}
+	return unsupportedf("%d weights have no PyTorch key any more (%q in the graph, for one): batch normalisation was folded into the convolutions when the model was exported. Export to .onnx, or start from the checkpoint with convert", len(lost), lost[0])
+}
+
+// restore gives the tensors back the type of the checkpoint they came from, if that
+// loses nothing in any of them.
+func restore(tensors []*weights.Tensor, dtype string) ([]*weights.Tensor, string) {
+	var to weights.DType
+	switch dtype {
+	case "":
+		return tensors, ""
+	case weights.Float16.String():
+		to = weights.Float16
+	case weights.BFloat16.String():
+		to = weights.BFloat16
+	default:
+		return tensors, "the checkpoint was " + dtype + ", the weights are written as float32"
+	}
+	out := make([]*weights.Tensor, len(tensors))
+	for i, t := range tensors {
+		if t.DType != weights.Float32 {
+			out[i] = t
+			continue
+		}
+		var exact bool
+		if out[i], exact = narrow(t, to); !exact {
+			return tensors, "the checkpoint was " + dtype + ", the weights are written as float32 because they have changed"
+		}
+	}
+	return out, ""
+}

@@ -1,0 +1,248 @@
+package importer
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"onnxclr/importer/onnx"
+	"onnxclr/internal/golden"
+)
+
+// encoder returns a tiny converted model with D = 4.
+func tinyModel(t testing.TB) *onnx.Model {
+	m, _ := mustConvert(t, plain(t, tiny().random(1)), ConvertOptions{})
+	return m
+}
+
+func encode(t *testing.T, m *onnx.Model) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := m.Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestAttachHead(t *testing.T) {
+	for _, test := range []struct {
+		head    Head
+		nodes   string
+		tensors string
+		width   int64
+	}{
+		{Head{Kind: HeadNone}, "embedding", "", 4},
+		{Head{Kind: HeadSlice, D0: 3}, "directclr", "directclr.starts directclr.ends directclr.axes", 3},
+		{Head{Kind: HeadLinear, Dim: 6}, "projector.0", "projector.0.weight", 6},
+		{Head{Kind: HeadMLP, Dim: 5, Hidden: 7}, "projector.0 projector.1 projector.2 projector.3 projector.4", `projector.0.weight
+			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight
+			projector.4.weight projector.4.bias projector.4.running_mean projector.4.running_var`, 5},
+		{Head{Kind: HeadMLP, Dim: 2}, "projector.0 projector.1 projector.2 projector.3 projector.4", `projector.0.weight
+			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight
+			projector.4.weight projector.4.bias projector.4.running_mean projector.4.running_var`, 2},
+	} {
+		t.Run(test.head.String(), func(t *testing.T) {
+			m := tinyModel(t)
+			nodes, tensors := len(m.Graph.Nodes), len(m.Graph.Initializers)
+			if err := AttachHead(m, test.head); err != nil {
+				t.Fatal(err)
+			}
+			if err := onnx.Check(m); err != nil {
+				t.Fatal(err)
+			}
+			var names, added []string
+			for _, n := range m.Graph.Nodes[nodes:] {
+				names = append(names, n.Name)
+			}
+			for _, x := range m.Graph.Initializers[tensors:] {
+				added = append(added, x.Name)
+			}
+			if got, want := strings.Join(names, " "), test.nodes; got != want {
+				t.Errorf("nodes %q, want %q", got, want)
+			}
+			if got, want := strings.Join(added, " "), strings.Join(strings.Fields(test.tensors), " "); got != want {
+				t.Errorf("tensors %q, want %q", got, want)
+			}
+			out := m.Graph.Output(EmbeddingName)
+			if want := []onnx.Dim{{Param: "batch"}, {Value: test.width}}; out == nil || !reflect.DeepEqual(out.Shape, want) {
+				t.Fatalf("output %+v, want [batch %d]", out, test.width)
+			}
+			x := array{[]int{2, 3, 20, 20}, make([]float32, 2400)}
+			for i := range x.v {
+				x.v[i] = float32(math.Sin(float64(i)))
+			}
+			values := evaluate(t, m, x)
+			z, r := values[EmbeddingName], values[RepresentationName]
+			if !reflect.DeepEqual(z.shape, []int{2, int(test.width)}) {
+				t.Errorf("the embedding has shape %v", z.shape)
+			}
+			switch test.head.Kind {
+			case HeadNone:
+				golden.Check(t, "z", golden.Exact, z.v, r.v)
+			case HeadSlice:
+				golden.Check(t, "z", golden.Exact, z.v, append(append([]float32(nil), r.v[:3]...), r.v[4:7]...))
+			}
+			before := encode(t, m)
+			if err := AttachHead(m, test.head); err != nil {
+				t.Errorf("the same head again: %v", err)
+			}
+			if !bytes.Equal(encode(t, m), before) {
+				t.Error("attaching the same head again changed the model")
+			}
+			if got, ok, err := AttachedHead(m); err != nil || !ok || got.Kind != test.head.Kind {
+				t.Errorf("AttachedHead gives %v, %v, %v", got, ok, err)
+			}
+			if !DetachHead(m) || DetachHead(m) {
+				t.Error("DetachHead does not report whether there was a head")
+			}
+			if got, want := encode(t, m), encode(t, tinyModel(t)); test.head.Kind != HeadMLP && !bytes.Equal(got, want) {
+				t.Error("the model without its head is not the one before")
+			}
+			if counts, err := BatchesTracked(m); err != nil || m.Meta(MetaBatches) != "101" || len(counts) != 6 {
+				t.Errorf("counters %v, %v, metadata %q", counts, err, m.Meta(MetaBatches))
+			}
+		})
+	}
+}
+
+// TestHeadWeights: uniform in ±1/√fan_in, as nn.Linear begins, from the seed alone.
+func TestHeadWeights(t *testing.T) {
+	weightsOf := func(seed uint64, name string) []float32 {
+		m := tinyModel(t)
+		if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 300, Hidden: 400, Seed: seed}); err != nil {
+			t.Fatal(err)
+		}
+		v, err := m.Graph.Initializer(name).Float32s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for name, fanIn := range map[string]float64{"projector.0.weight": 4, "projector.3.weight": 400} {
+		v := weightsOf(1, name)
+		var sum, squares, largest float64
+		for _, x := range v {
+			sum += float64(x)
+			squares += float64(x) * float64(x)
+			largest = math.Max(largest, math.Abs(float64(x)))
+		}
+		n, bound := float64(len(v)), 1/math.Sqrt(fanIn)
+		// A uniform's mean is within 5 standard errors of 0, its variance is bound²/3.
+		if math.Abs(sum/n) > 5*bound/math.Sqrt(3*n) {
+			t.Errorf("%s: mean %g", name, sum/n)
+		}
+		if ratio := squares / n / (bound * bound / 3); ratio < 0.9 || ratio > 1.1 {
+			t.Errorf("%s: variance is %.3f of bound²/3", name, ratio)
+		}
+		if largest > bound || largest < 0.98*bound {
+			t.Errorf("%s: largest %g, want just below %g", name, largest, bound)
+		}
+		if !reflect.DeepEqual(v, weightsOf(1, name)) {
+			t.Errorf("%s: the same seed gives other weights", name)
+		}
+		if reflect.DeepEqual(v, weightsOf(2, name)) {
+			t.Errorf("%s: another seed gives the same weights", name)
+		}
+	}
+	for name, want := range map[string]float32{"projector.1.weight": 1, "projector.4.bias": 0, "projector.4.running_mean": 0, "projector.1.running_var": 1} {
+		for _, x := range weightsOf(1, name) {
+			if x != want {
+				t.Fatalf("%s holds %v, want %v", name, x, want)
+			}
+		}
+	}
+}
+
+func TestAttachHeadRefuses(t *testing.T) {
+	for want, head := range map[string]Head{
+		"d0 is 5, want 1 to 4":                             {Kind: HeadSlice, D0: 5},
+		"d0 is 0, want 1 to 4":                             {Kind: HeadSlice},
+		"the projector's width is 0, want at least 1":      {Kind: HeadLinear},
+		"the projector's width is -3":                      {Kind: HeadMLP, Dim: -3},
+		"hidden width is -1":                               {Kind: HeadMLP, Dim: 3, Hidden: -1},
+		`unknown head "conv"; want none, linear, mlp or s`: {Kind: "conv"},
+	} {
+		m := tinyModel(t)
+		wantError(t, AttachHead(m, head), want)
+		if !bytes.Equal(encode(t, m), encode(t, tinyModel(t))) {
+			t.Errorf("%v: the model was changed", head)
+		}
+	}
+	t.Run("another trained head", func(t *testing.T) {
+		m := tinyModel(t)
+		if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 5}); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, AttachHead(m, Head{Kind: HeadMLP, Dim: 6}), "already has a trained head (mlp to 5 by way of 4), not the one asked for (mlp to 6 by way of 4)")
+		wantError(t, AttachHead(m, Head{Kind: HeadSlice, D0: 1}), "already has a trained head")
+	})
+	t.Run("a head without weights is replaced", func(t *testing.T) {
+		m := tinyModel(t)
+		for _, h := range []Head{{Kind: HeadSlice, D0: 2}, {Kind: HeadNone}, {Kind: HeadSlice, D0: 3}, {Kind: HeadLinear, Dim: 2}} {
+			if err := AttachHead(m, h); err != nil {
+				t.Fatal(err)
+			}
+			if err := onnx.Check(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if m.Graph.Initializer("directclr.ends") != nil {
+			t.Error("the slice has left something behind")
+		}
+	})
+	t.Run("a foreign output called embedding", func(t *testing.T) {
+		m := tinyModel(t)
+		m.Graph.Nodes = append(m.Graph.Nodes, &onnx.Node{OpType: "Relu", Inputs: []string{RepresentationName}, Outputs: []string{EmbeddingName}})
+		wantError(t, AttachHead(m, Head{Kind: HeadSlice, D0: 2}), "rename it")
+		m.Graph.Outputs = append(m.Graph.Outputs, onnx.FloatValue(EmbeddingName, onnx.Dim{Param: "batch"}, onnx.Dim{Value: 4}))
+		wantError(t, AttachHead(m, Head{Kind: HeadSlice, D0: 2}), "not a head of onnxclr")
+		if err := AttachHead(m, Head{Kind: HeadNone}); err != nil {
+			t.Errorf("none should take the output as it is: %v", err)
+		}
+	})
+	t.Run("an old opset", func(t *testing.T) {
+		m := tinyModel(t)
+		m.Opsets[0].Version = 9
+		wantError(t, AttachHead(m, Head{Kind: HeadLinear, Dim: 2}), "needs opset 11, the model has 9")
+	})
+}
+
+func TestDropClassifier(t *testing.T) {
+	m := tinyModel(t)
+	if !DropClassifier(m) || DropClassifier(m) {
+		t.Error("DropClassifier does not report whether there was one")
+	}
+	want, _ := mustConvert(t, plain(t, tiny().random(1)), ConvertOptions{DropClassifier: true})
+	if len(m.Graph.Nodes) != len(want.Graph.Nodes) || len(m.Graph.Initializers) != len(want.Graph.Initializers) {
+		t.Errorf("%d nodes and %d initializers, want %d and %d", len(m.Graph.Nodes), len(m.Graph.Initializers), len(want.Graph.Nodes), len(want.Graph.Initializers))
+	}
+}
+
+func TestBatchesTracked(t *testing.T) {
+	m := tinyModel(t)
+	if err := AddBatches(m, 5); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Meta(MetaBatches); got != "106" {
+		t.Errorf("metadata %q, want 106", got)
+	}
+	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := AddBatches(m, 2); err != nil {
+		t.Fatal(err)
+	}
+	counts, err := BatchesTracked(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts["bn1"] != 108 || counts["layer2.0.downsample.1"] != 108 || counts["projector.1"] != 2 || counts["projector.4"] != 2 || len(counts) != 8 {
+		t.Errorf("counters %v", counts)
+	}
+	m.SetMeta(MetaBatches, "many")
+	if _, err := BatchesTracked(m); err == nil {
+		t.Error("a counter that is no number was accepted")
+	}
+}

@@ -1,0 +1,141 @@
+package importer
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Report says what Convert found in a checkpoint and what it left out.
+type Report struct {
+	Format       string `json:"format"`
+	Layout       string `json:"layout"`       // code base whose layout this is
+	Dict         string `json:"dictionary"`   // that holds the encoder; "" is the outermost
+	Prefix       string `json:"prefix"`       // stripped from its keys
+	Architecture string `json:"architecture"` // ResNet.Name
+	Dim          int    `json:"dim"`          // width of the representation
+	Classes      int    `json:"classes"`      // outputs of the classifier; 0 without
+	Parameters   int    `json:"parameters"`   // numbers in trainable tensors
+	DType        string `json:"dtype"`        // of the checkpoint, "mixed" when not all alike
+	Used         int    `json:"used"`         // tensors that went into the model
+	// Ignored are the other tensors of the file, all of them, in groups.
+	Ignored []Ignored `json:"ignored,omitempty"`
+	// Notes are what could not be read off the weights and what was chosen.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Ignored is a group of tensors that are not part of the encoder.
+type Ignored struct {
+	Keys    string `json:"keys"` // their common beginning
+	Tensors int    `json:"tensors"`
+	Reason  string `json:"reason"`
+}
+
+// String is the report on a few lines, without a final newline.
+func (r *Report) String() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s, %d outputs", r.Architecture, r.Dim)
+	if r.Classes > 0 {
+		fmt.Fprintf(&s, ", classifier with %d classes", r.Classes)
+	} else {
+		fmt.Fprintf(&s, ", no classifier")
+	}
+	fmt.Fprintf(&s, ", %d parameters (%s)\n", r.Parameters, r.DType)
+	fmt.Fprintf(&s, "%s, layout of %s: %d tensors used", r.Format, r.Layout, r.Used)
+	if at := join(r.Dict, strings.TrimSuffix(r.Prefix, ".")); at != "" {
+		fmt.Fprintf(&s, ", found under %s", strings.TrimSuffix(at, "."))
+	}
+	for _, i := range r.Ignored {
+		fmt.Fprintf(&s, "\nignored %d tensors %s: %s", i.Tensors, i.Keys, i.Reason)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(&s, "\nnote: %s", n)
+	}
+	return s.String()
+}
+
+// ignored groups what was not used: neighbours of the encoder in its dictionary,
+// then other dictionaries.
+func (c *Checkpoint) ignored(e *encoder, all []*encoder, used map[string]bool, dropped bool) []Ignored {
+	groups := map[string]*Ignored{}
+	add := func(keys, reason string) {
+		g := groups[keys]
+		if g == nil {
+			g = &Ignored{Keys: keys, Reason: reason}
+			groups[keys] = g
+		}
+		g.Tensors++
+	}
+	for _, d := range c.Dicts {
+		for _, t := range d.Tensors {
+			if d == e.dict && used[t.Name] {
+				continue
+			}
+			keys, reason := "", ""
+			if other := owner(all, d, t.Name); other != nil && other != e {
+				keys, reason = other.String()+".", "another encoder ("+other.layout.Name+")"
+			} else if d == e.dict {
+				keys, reason = neighbour(e, t.Name, dropped)
+			} else {
+				top, _, _ := strings.Cut(d.Path, ".")
+				keys, reason = top+".", "not the encoder"
+				if strings.Contains(top, "optim") {
+					reason = "state of the optimizer"
+				}
+			}
+			add(keys, reason)
+		}
+	}
+	var out []Ignored
+	for _, g := range groups {
+		out = append(out, *g)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Keys < out[j].Keys })
+	return out
+}
+
+// owner returns the encoder with the longest prefix of the key.
+func owner(all []*encoder, d *Dict, key string) *encoder {
+	var best *encoder
+	for _, e := range all {
+		if e.dict == d && strings.HasPrefix(key, e.prefix) && (best == nil || len(e.prefix) > len(best.prefix)) {
+			best = e
+		}
+	}
+	return best
+}
+
+// neighbour names the group of a tensor beside the encoder, and why it is not used.
+func neighbour(e *encoder, key string, dropped bool) (keys, reason string) {
+	rest, below := strings.CutPrefix(key, e.prefix)
+	if !below {
+		// Up to the first component that the encoder's own prefix does not have.
+		n := 0
+		for n < len(e.prefix) && n < len(key) && e.prefix[n] == key[n] {
+			n++
+		}
+		n = strings.LastIndexByte(key[:n], '.') + 1
+		keys = key[:n] + firstComponent(key[n:])
+	} else {
+		keys = e.prefix + firstComponent(rest)
+	}
+	name := strings.TrimSuffix(e.naming.torchvision(rest), ".")
+	switch {
+	case below && (name == "fc.weight" || name == "fc.bias") && e.layout.Projector:
+		return keys, "fc is the projection head of " + e.layout.Name + ", not a classifier"
+	case below && (name == "fc.weight" || name == "fc.bias") && dropped:
+		return keys, "the classifier was dropped as asked"
+	case below && strings.HasPrefix(name, "fc."):
+		return keys, "fc is a head of several layers, not a classifier"
+	case strings.Contains(keys, "queue"):
+		return keys, "MoCo's queue of negatives"
+	}
+	return keys, "a head or other neighbour of the encoder"
+}
+
+func firstComponent(key string) string {
+	if i := strings.IndexByte(key, '.'); i >= 0 {
+		return key[:i+1]
+	}
+	return key
+}
