@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -109,6 +110,7 @@ func Build(m *onnx.Model, w *Weights, opts Options) (*Program, error) {
 		return nil, err
 	}
 	b := newBuilder(m, w, opts, inferred, input)
+	b.mixed = slices.ContainsFunc(nodes, func(n *onnx.Node) bool { return n.OpType == "BatchNormalization" && trains(n, opset) })
 	for _, n := range nodes {
 		if err := fence("gorgonia", func() error { return operators[n.OpType](b, n) }); err != nil {
 			return nil, fmt.Errorf("node %q (%s, opset %d): %w", label(n), n.OpType, opset, err)

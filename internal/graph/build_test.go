@@ -238,6 +238,33 @@ func TestFoldedModel(t *testing.T) {
 	}
 }
 
+// TestFrozenBesideTrained: a normalisation in inference form beside one in training
+// form keeps its running statistics; alone, its form says nothing.
+func TestFrozenBesideTrained(t *testing.T) {
+	for _, opset := range []int64{13, 17} {
+		m := graphtest.NewModel(opset, golden.Weights)
+		x := m.BatchNorm(m.BatchNorm("input", "frozen", 3), "trained", 3)
+		m.Output(m.Node("Flatten", []string{m.Node("GlobalAveragePool", []string{x})}), "y")
+		norms := func() (names []string) {
+			for _, n := range build(t, m.Model, weightsOf(t, m.Model), small).Norms {
+				names = append(names, n.Name)
+			}
+			return names
+		}
+		if got := norms(); len(got) != 2 {
+			t.Errorf("opset %d: both in inference form: %q train, want both", opset, got)
+		}
+		if node := m.Graph.Nodes[1]; opset < 14 {
+			node.Outputs = append(node.Outputs, "mean", "var", "saved_mean", "saved_var")
+		} else {
+			node.SetAttribute(onnx.IntAttr("training_mode", 1))
+		}
+		if got := norms(); len(got) != 1 || got[0] != "trained" {
+			t.Errorf("opset %d: one in training form: %q train, want it alone", opset, got)
+		}
+	}
+}
+
 func TestLossRefuses(t *testing.T) {
 	m := graphtest.NewModel(17, golden.Weights)
 	m.Output(m.Node("Flatten", []string{"input"}), "y")

@@ -24,6 +24,7 @@ type builder struct {
 	params   map[string]*Param
 	buffers  map[string]*G.Node // running statistics and constants
 	aliases  map[string]string  // Identity: output → input
+	mixed    bool               // some batch normalisation is in training form
 	program  *Program
 }
 

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
@@ -14,7 +15,9 @@ import (
 
 // lowerBatchNormalization: ONNX BatchNormalization in any of its forms (inference
 // form, 5 outputs up to opset 13, training_mode from opset 14). Which statistics
-// are used depends on what the program is built for, not on the form.
+// are used depends on what the program is built for, not on the form, with one
+// exception: in training, nodes in inference form beside others in training form were
+// frozen by whoever exported the model, and stay so.
 //
 // In training the statistics are a node of their own, [groups,2,C], so that
 // nothing is hidden in an operator: BatchStats → BatchNorm forward, GradSums →
@@ -49,8 +52,9 @@ func lowerBatchNormalization(b *builder, n *onnx.Node) error {
 	if !(eps >= 0) {
 		return fmt.Errorf("attribute epsilon is %g, want at least 0", eps)
 	}
+	train := b.opts.Train && (!b.mixed || trains(n, b.model.Opset("")))
 	var stats *G.Node
-	if b.opts.Train {
+	if train {
 		stats, err = b.trainedStats(n, x)
 	} else {
 		stats, err = stackStats(b.buffer(b.resolve(n.Input(3))), b.buffer(b.resolve(n.Input(4))))
@@ -58,12 +62,20 @@ func lowerBatchNormalization(b *builder, n *onnx.Node) error {
 	if err != nil {
 		return err
 	}
-	y, err := batchNorm(eps, b.opts.Train, x, stats, gamma, beta)
+	y, err := batchNorm(eps, train, x, stats, gamma, beta)
 	if err != nil {
 		return err
 	}
 	b.set(n.Outputs[0], y)
 	return nil
+}
+
+// trains reports whether a BatchNormalization is in training form.
+func trains(n *onnx.Node, opset int64) bool {
+	if opset >= 14 {
+		return n.Int("training_mode", 0) != 0
+	}
+	return slices.ContainsFunc(n.Outputs[1:], func(name string) bool { return name != "" })
 }
 
 // trainedStats adds the batch statistics of x and records the normalisation.
