@@ -79,6 +79,9 @@ func (r *Recipe) Settle(batch, stepsPerEpoch int) (warnings []string, err error)
 	if r.Given["batch"] && r.Batch != batch {
 		return nil, fmt.Errorf("batch is %d, but the data come in batches of %d", r.Batch, batch)
 	}
+	if batch < 2 {
+		return nil, fmt.Errorf("a step has %d image; the contrastive loss needs at least 2, of which one is the other's negative", batch)
+	}
 	r.Batch = batch
 	if r.LR == 0 {
 		r.LR = DefaultLR(r.Optimizer, r.Batch)

@@ -1,6 +1,11 @@
 package train
 
-import "context"
+import (
+	"context"
+	"fmt"
+
+	"onnxclr/train/data"
+)
 
 // Source gives the batches of a run: an image loader, or ready-made views. Equal
 // sources give equal batches, whatever was asked of them before.
@@ -11,17 +16,83 @@ type Source interface {
 	// StepsPerEpoch returns the number of batches in one pass over the data.
 	StepsPerEpoch() int
 	// Seek makes the batch of this step, counted from 0 over all epochs, the next.
-	Seek(step int)
-	// Next returns the next batch, which is valid until the call after it. It
-	// returns the context's error when that ends first.
-	Next(ctx context.Context) (*Batch, error)
+	Seek(step int) error
+	// Next returns the next batch, Images [2N,3,H,W], which is valid until the call
+	// after it. It returns the context's error when that ends first.
+	Next(ctx context.Context) (*data.Batch, error)
 	// Fingerprint identifies the data: equal for equal data, and fit for a message.
 	Fingerprint() string
 	Close() error
 }
 
-// Batch is 2·N views of N images.
-type Batch struct {
-	Images      []float32 // [2N,3,H,W], rows 0…N−1 the first views
-	Epoch, Step int
+// openSource opens what the recipe names.
+func openSource(r *Recipe, warn func(string)) (Source, error) {
+	if r.Views != "" {
+		return OpenViews(r.Views)
+	}
+	return openImages(r, warn)
+}
+
+// images augments a data set in worker goroutines, ahead of the trainer.
+type images struct {
+	set    data.Dataset
+	loader *data.Loader
+	recipe Recipe
+	next   int // step
+}
+
+func openImages(r *Recipe, warn func(string)) (Source, error) {
+	set, err := data.Open(r.Data, r.Split)
+	if err != nil {
+		return nil, err
+	}
+	s := &images{set: set, recipe: *r}
+	if err := s.start(0); err != nil {
+		set.Close()
+		return nil, fmt.Errorf("%s: %w", r.Data, err)
+	}
+	if !r.Given["image_size"] {
+		// An image that cannot be read is the loader's business.
+		if img, err := set.Image(0); err == nil && 2*max(img.W, img.H) <= r.ImageSize {
+			warn(fmt.Sprintf("the images are small (%d×%d) and are enlarged to image_size %d; a smaller image_size trains faster", img.W, img.H, r.ImageSize))
+		}
+	}
+	return s, nil
+}
+
+func (s *images) start(step int) (err error) {
+	s.loader, err = data.NewTraining(s.set, s.recipe.Batch, s.recipe.ImageSize, s.recipe.Seed, step, s.recipe.Workers)
+	s.next = step
+	return err
+}
+
+func (s *images) Size() (batch, height, width int) {
+	return s.recipe.Batch, s.recipe.ImageSize, s.recipe.ImageSize
+}
+
+func (s *images) StepsPerEpoch() int { return s.loader.StepsPerEpoch() }
+
+// Seek restarts the workers, unless they are preparing that step already.
+func (s *images) Seek(step int) error {
+	if step == s.next {
+		return nil
+	}
+	if err := s.loader.Close(); err != nil {
+		return err
+	}
+	return s.start(step)
+}
+
+func (s *images) Next(ctx context.Context) (*data.Batch, error) {
+	s.next++
+	return s.loader.Next(ctx)
+}
+
+func (s *images) Fingerprint() string {
+	return fmt.Sprintf("%d images, %s", s.set.Len(), data.Fingerprint(s.set))
+}
+
+func (s *images) Close() error {
+	s.loader.Close()
+	return s.set.Close()
 }

@@ -13,6 +13,7 @@ import (
 
 	"onnxclr/importer/weights"
 	"onnxclr/internal/npy"
+	"onnxclr/train/data"
 )
 
 // Views is a folder of ready-made batches: every *.npz file, in the order of the
@@ -24,7 +25,7 @@ type Views struct {
 	shape       []int // [N,3,H,W] of one view
 	fingerprint string
 	step        int
-	batch       Batch
+	batch       data.Batch
 }
 
 var viewNames = [2]string{"view1", "view2"}
@@ -116,18 +117,22 @@ func (v *Views) Size() (batch, height, width int) { return v.shape[0], v.shape[2
 func (v *Views) StepsPerEpoch() int { return len(v.paths) }
 
 // Seek implements Source.
-func (v *Views) Seek(step int) { v.step = step }
+func (v *Views) Seek(step int) error {
+	v.step = step
+	return nil
+}
 
 // Fingerprint implements Source. It covers the names and contents of all files.
 func (v *Views) Fingerprint() string { return v.fingerprint }
 
 // Next implements Source. It fails, naming the file, when a value is not finite or
 // the file is no longer what it was.
-func (v *Views) Next(ctx context.Context) (*Batch, error) {
+func (v *Views) Next(ctx context.Context) (*data.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	path := v.paths[v.step%len(v.paths)]
+	k := v.step % len(v.paths)
+	path := v.paths[k]
 	z, arrays, err := v.open(path)
 	if err != nil {
 		return nil, err
@@ -146,6 +151,10 @@ func (v *Views) Next(ctx context.Context) (*Batch, error) {
 			return nil, fmt.Errorf("views: %s: %s holds %v at element %d (image %d); the values must be finite", path, viewNames[i], x[at], at, at/(size/v.shape[0]))
 		}
 		copy(v.batch.Images[i*size:], x)
+	}
+	v.batch.Indices, v.batch.Labels = v.batch.Indices[:0], v.batch.Labels[:0]
+	for i := range v.shape[0] {
+		v.batch.Indices, v.batch.Labels = append(v.batch.Indices, k*v.shape[0]+i), append(v.batch.Labels, -1)
 	}
 	v.batch.Step, v.batch.Epoch = v.step, v.step/len(v.paths)
 	v.step++

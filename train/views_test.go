@@ -69,7 +69,9 @@ func TestViewsComeInNameOrder(t *testing.T) {
 			next("in order", batches[k], 3*epoch+i)
 		}
 	}
-	v.Seek(4)
+	if err := v.Seek(4); err != nil {
+		t.Fatal(err)
+	}
 	next("after Seek", batches[0], 4)
 
 	before := v.Fingerprint()

@@ -1,0 +1,60 @@
+package train
+
+import (
+	"fmt"
+	"math"
+)
+
+// DivergedError says that training left the finite numbers.
+type DivergedError struct {
+	Step  int     // from 0; the weights before it were finite
+	Loss  float32 // of that step
+	Where string  // what was the first not to be finite, in forward order
+	// Checkpoint is the newest one, whose weights are finite; "" when there is none.
+	Checkpoint string
+}
+
+func (e *DivergedError) Error() string {
+	text := fmt.Sprintf("training diverged at step %d: the loss is %v, and %s not finite", e.Step, e.Loss, e.Where)
+	if e.Checkpoint != "" {
+		text += "; the last good checkpoint is " + e.Checkpoint
+	}
+	return text + "; try a lower lr or a longer warm-up"
+}
+
+// notFinite names the first layer, in forward order, that shows a value that is not
+// finite: in the statistics of its input, which tell where the forward pass broke,
+// or else in a parameter's gradient.
+func (l *learner) notFinite(grads [][]float32) string {
+	for _, n := range l.program.Norms {
+		if notFinite(l.machine.Values(n.Stats)) >= 0 {
+			return fmt.Sprintf("the input of batch normalisation %q is the first in the forward pass that is", n.Name)
+		}
+	}
+	for i, p := range l.params {
+		if notFinite(grads[i]) >= 0 {
+			return fmt.Sprintf("the gradient of %q is the first, in forward order, that is", p.Name)
+		}
+	}
+	return "only the loss is"
+}
+
+// checkFinite fails unless all that a checkpoint holds is finite: a last step can
+// leave weights that the next one would stumble over.
+func (l *learner) checkFinite() error {
+	for _, p := range l.params {
+		if notFinite(p.Value) >= 0 {
+			return l.broken(fmt.Sprintf("parameter %q, after the update, is", p.Name))
+		}
+	}
+	for _, n := range l.program.Norms {
+		if notFinite(n.Mean) >= 0 || notFinite(n.Var) >= 0 {
+			return l.broken(fmt.Sprintf("the running statistics of %q are", n.Name))
+		}
+	}
+	return nil
+}
+
+func (l *learner) broken(where string) error {
+	return &DivergedError{Step: l.step - 1, Loss: float32(math.NaN()), Where: where}
+}

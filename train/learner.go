@@ -1,0 +1,232 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"onnxclr/importer"
+	"onnxclr/importer/safetensors"
+	"onnxclr/importer/weights"
+	"onnxclr/internal/graph"
+	"onnxclr/internal/kernel/reference"
+	"onnxclr/internal/vm"
+)
+
+// learner is a model in training: its graph, the machine that runs it, and the
+// optimizer.
+//
+//	N images a step  D width of the embedding
+type learner struct {
+	step      int // made so far
+	model     *importer.Model
+	weights   *graph.Weights
+	program   *graph.Program
+	machine   *vm.Machine
+	images    []int // [2N,3,H,W]
+	loss, z   *G.Node
+	params    []Param
+	chunks    []chunk // of the parameters
+	sums      []float64
+	optimizer Optimizer
+	counted   int // steps that the model's metadata count
+}
+
+// newLearner opens the recipe's model and attaches its head or, when there is a
+// checkpoint, opens that. size is what Source.Size returns.
+func newLearner(r *Recipe, dir string, saved *state, size [3]int, warn func(string)) (*learner, error) {
+	path := r.Model
+	if saved != nil {
+		path = filepath.Join(checkpointPath(dir, saved.Step), modelName)
+	}
+	model, err := importer.OpenModel(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &learner{model: model, images: []int{2 * size[0], 3, size[1], size[2]}, optimizer: newOptimizer(r)}
+	err = func() error {
+		if saved == nil {
+			if err := checkBatchNorm(r, model, warn); err != nil {
+				return err
+			}
+			if err := importer.AttachHead(model.ONNX, r.Head()); err != nil {
+				return err
+			}
+		}
+		if err := l.compile(r); err != nil {
+			return err
+		}
+		if saved != nil {
+			return l.restore(dir, saved)
+		}
+		return nil
+	}()
+	if err != nil {
+		l.close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return l, nil
+}
+
+// compile turns the model into a differentiated, planned graph.
+func (l *learner) compile(r *Recipe) (err error) {
+	m := l.model.ONNX
+	if l.weights, err = graph.NewWeights(m); err != nil {
+		return err
+	}
+	l.program, err = graph.Build(m, l.weights, graph.Options{
+		Batch: l.images[0], Channels: l.images[1], Height: l.images[2], Width: l.images[3],
+		Views: 2, Train: true, Outputs: []string{importer.EmbeddingName},
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range l.program.Norms {
+		if n.Count < 2 {
+			return fmt.Errorf("%s: batch normalisation of %d value a channel has no variance; use more images a step or larger ones", n.Name, n.Count)
+		}
+	}
+	l.z = l.program.Outputs[importer.EmbeddingName]
+	if l.loss, err = addLoss(r, l.z); err != nil {
+		return err
+	}
+	if err := l.program.Differentiate(l.loss); err != nil {
+		return err
+	}
+	keep := []*G.Node{l.loss, l.z}
+	var lengths []int
+	for _, p := range l.program.Params {
+		if d := m.Graph.Initializer(p.Name).DType; d != weights.Float32 {
+			return fmt.Errorf("parameter %q is %v; only float32 is trained, convert the model first", p.Name, d)
+		}
+		l.params = append(l.params, Param{p.Name, p.Shape, p.Value})
+		lengths = append(lengths, len(p.Value))
+		keep = append(keep, p.Grad)
+	}
+	for _, n := range l.program.Norms {
+		keep = append(keep, n.Stats)
+	}
+	l.chunks = chunksOf(lengths)
+	l.sums = make([]float64, len(l.chunks))
+	l.machine, err = vm.Compile(l.program.Graph, vm.Options{Keep: keep, MaxBytes: availableMemory()})
+	var big *vm.MemoryError
+	if errors.As(err, &big) {
+		return fmt.Errorf("a step of %d images at %d×%d: %w; use a smaller batch or image_size", l.images[0]/2, l.images[2], l.images[3], err)
+	}
+	return err
+}
+
+// restore takes the step and the optimizer's state from a checkpoint.
+func (l *learner) restore(dir string, saved *state) error {
+	l.step, l.counted = saved.Step, saved.Step
+	path := filepath.Join(checkpointPath(dir, saved.Step), optimizerName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	tensors, _, err := safetensors.Read(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := l.optimizer.SetState(l.params, tensors); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// train makes one step on images [2N,3,H,W] with the learning rate in m, and fills
+// in the loss, the gradient's norm and the accuracy.
+func (l *learner) train(images []float32, m *Metrics) error {
+	if err := G.Let(l.program.Input, tensor.New(tensor.WithShape(l.images...), tensor.WithBacking(images))); err != nil {
+		return err
+	}
+	if err := l.machine.RunAll(); err != nil {
+		return fmt.Errorf("step %d: %w", l.step, err)
+	}
+	m.Loss = l.machine.Values(l.loss)[0]
+	grads := make([][]float32, len(l.params))
+	for i, p := range l.program.Params {
+		grads[i] = l.machine.Values(p.Grad)
+	}
+	norm := l.norm(grads)
+	if loss := float64(m.Loss); math.IsNaN(loss) || math.IsInf(loss, 0) || math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return &DivergedError{Step: l.step, Loss: m.Loss, Where: l.notFinite(grads)}
+	}
+	m.GradNorm = norm
+	m.Accuracy = l.accuracy()
+	l.optimizer.Step(l.params, grads, m.LearningRate)
+	for _, n := range l.program.Norms {
+		reference.UpdateRunning(2, len(n.Mean), n.Count, n.Momentum, n.Mean, n.Var, l.machine.Values(n.Stats))
+	}
+	l.step++
+	return nil
+}
+
+// norm returns ‖g‖₂ over all parameters; it is finite exactly when all of g is.
+func (l *learner) norm(grads [][]float32) float64 {
+	parallel(len(l.chunks), func(k int) {
+		c := l.chunks[k]
+		l.sums[k] = sumSquares(grads[c.i][c.lo:c.hi])
+	})
+	var sum float64
+	for _, s := range l.sums {
+		sum += s
+	}
+	return math.Sqrt(sum)
+}
+
+// cheapAccuracy bounds N²·D, the products that the accuracy costs: some 10 ms.
+const cheapAccuracy = 1 << 24
+
+func (l *learner) accuracy() *float64 {
+	n, d := l.images[0]/2, l.z.Shape()[1]
+	if n*n*d > cheapAccuracy {
+		return nil
+	}
+	a := reference.ContrastiveAccuracy(n, d, l.machine.Values(l.z))
+	return &a
+}
+
+// writeModel writes the model with its present weights.
+func (l *learner) writeModel(w io.Writer) error {
+	m := l.model.ONNX
+	for _, name := range l.weights.Names() {
+		if t := m.Graph.Initializer(name); t.DType == weights.Float32 {
+			m.Graph.SetInitializer(weights.FromFloat32(name, t.Shape, l.weights.Values(name)))
+		}
+	}
+	if err := importer.AddBatches(m, 2*int64(l.step-l.counted)); err != nil {
+		return err
+	}
+	l.counted = l.step
+	return m.Encode(w)
+}
+
+func (l *learner) writeOptimizer(w io.Writer) error {
+	return safetensors.Write(w, l.optimizer.State(), nil)
+}
+
+// values returns the number of trained values.
+func (l *learner) values() int {
+	n := 0
+	for _, p := range l.params {
+		n += len(p.Value)
+	}
+	return n
+}
+
+// memory returns the bytes of the plan, the weights and the optimizer.
+func (l *learner) memory() int64 { return l.machine.Plan().Memory() + 4*int64(l.values()) }
+
+func (l *learner) close() {
+	if l.machine != nil {
+		l.machine.Close()
+	}
+	l.model.Close()
+}

@@ -1,0 +1,211 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"onnxclr/internal/file"
+)
+
+// Options are what a run needs besides its recipe.
+type Options struct {
+	Dir    string // the run directory
+	Resume bool   // continue the run in Dir; one without a checkpoint starts at step 0
+	Force  bool   // replace what is in Dir
+
+	Reporter Reporter // nil: silent
+	Source   Source   // nil: what the recipe's data or views name; else the caller closes it
+}
+
+// ErrInterrupted is returned, wrapped, when the context ended a run, which has been
+// saved and can be resumed.
+var ErrInterrupted = errors.New("interrupted")
+
+// Run trains a model as the recipe says and leaves a run directory behind:
+// recipe.yaml (resolved), metrics.jsonl (one object a step), checkpoints/STEP and,
+// at the end, model.onnx. A resumed run gives the same bytes as one that was never
+// stopped, but for the times in metrics.jsonl.
+//
+// It fails before anything is written when the recipe, the model or the data cannot
+// be used, with file.ErrExists when Dir is taken, and with a DivergedError when the
+// loss or a gradient is no longer finite; then, and after any other failure on the
+// way, the newest checkpoint is good.
+func Run(ctx context.Context, r Recipe, o Options) (err error) {
+	report := o.Reporter
+	if report == nil {
+		report = Quiet(io.Discard)
+	}
+	if err := errors.Join(r.Validate(), r.complete(o.Source != nil)); err != nil {
+		return err
+	}
+	if err := checkRunDir(o.Dir, o.Resume, o.Force); err != nil {
+		return err
+	}
+	source := o.Source
+	if source == nil {
+		if source, err = openSource(&r, report.Warn); err != nil {
+			return err
+		}
+		defer source.Close()
+	}
+	batch, height, width := source.Size()
+	perEpoch := source.StepsPerEpoch()
+	warnings, err := r.Settle(batch, perEpoch)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		report.Warn(w)
+	}
+	saved, err := findCheckpoint(&r, o, source, report.Warn)
+	if err != nil {
+		return err
+	}
+	l, err := newLearner(&r, o.Dir, saved, [3]int{batch, height, width}, report.Warn)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+
+	if err := beginRun(o.Dir, &r, o.Resume); err != nil {
+		return err
+	}
+	metrics, lines, err := openMetrics(filepath.Join(o.Dir, metricsName), l.step)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, metrics.close()) }()
+	if lines < l.step {
+		report.Warn(fmt.Sprintf("%s has %d steps of %d; the others are lost, training is not affected", metricsName, lines, l.step))
+	}
+	t := &trainer{recipe: &r, dir: o.Dir, source: source, learner: l, metrics: metrics, saved: l.step}
+	schedule := r.LRSchedule(perEpoch)
+	report.Begin(Start{
+		Dir: o.Dir, First: l.step, Total: schedule.Total, StepsPerEpoch: perEpoch,
+		Batch: batch, Height: height, Width: width, Parameters: l.values(), Memory: l.memory(),
+	})
+	result := Result{Dir: o.Dir, Steps: l.step}
+	if err := source.Seek(l.step); err != nil {
+		return err
+	}
+	for l.step < schedule.Total {
+		start := time.Now()
+		b, err := source.Next(ctx)
+		if err != nil {
+			return t.stop(ctx, report, result, err)
+		}
+		wait := time.Since(start)
+		m := Metrics{Step: l.step, Epoch: l.step / perEpoch, LearningRate: schedule.LR(l.step)}
+		if err := l.train(b.Images, &m); err != nil {
+			return t.diverged(err)
+		}
+		m.Time, m.Wait = time.Since(start).Seconds(), wait.Seconds()
+		m.ImagesPerSecond = float64(2*batch) / m.Time
+		if err := metrics.append(m); err != nil {
+			return err
+		}
+		report.Step(m)
+		result.Steps, result.Last = l.step, m
+		if due(r.CheckpointEvery, perEpoch, l.step) || l.step == schedule.Total {
+			if err := t.save(); err != nil {
+				return t.diverged(err)
+			}
+		}
+		if ctx.Err() != nil && l.step < schedule.Total {
+			return t.stop(ctx, report, result, ctx.Err())
+		}
+	}
+	if err := file.Write(filepath.Join(o.Dir, modelName), l.writeModel); err != nil {
+		return err
+	}
+	report.End(result)
+	return nil
+}
+
+// due reports whether a checkpoint is written after this many steps.
+func due(every, perEpoch, steps int) bool {
+	if every == 0 {
+		every = perEpoch
+	}
+	return steps%every == 0
+}
+
+// findCheckpoint returns the checkpoint that a resumed run continues from, nil when
+// there is none, and fails when recipe or data are not those of the run.
+func findCheckpoint(r *Recipe, o Options, source Source, warn func(string)) (*state, error) {
+	if !o.Resume || !isRun(o.Dir) {
+		return nil, nil
+	}
+	if err := sameRecipe(o.Dir, r); err != nil {
+		return nil, err
+	}
+	saved, err := newestCheckpoint(o.Dir, warn)
+	if err != nil || saved == nil {
+		return nil, err
+	}
+	if data := source.Fingerprint(); saved.Data != data {
+		return nil, fmt.Errorf("cannot resume %s with other data: they are %s, were %s", o.Dir, data, saved.Data)
+	}
+	if total := r.Total(source.StepsPerEpoch()); saved.Step > total {
+		return nil, fmt.Errorf("cannot resume %s: its checkpoint is of step %d, the run has %d", o.Dir, saved.Step, total)
+	}
+	return saved, nil
+}
+
+// trainer is what the loop's exits share.
+type trainer struct {
+	recipe  *Recipe
+	dir     string
+	source  Source
+	learner *learner
+	metrics *metricsFile
+	saved   int // steps in the newest checkpoint
+}
+
+// save writes a checkpoint. The metrics reach the disk before it.
+func (t *trainer) save() error {
+	l := t.learner
+	if err := l.checkFinite(); err != nil {
+		return err
+	}
+	if err := t.metrics.sync(); err != nil {
+		return err
+	}
+	s := state{Step: l.step, Data: t.source.Fingerprint()}
+	if err := writeCheckpoint(t.dir, s, t.recipe.KeepCheckpoints, l.writeModel, l.writeOptimizer); err != nil {
+		return err
+	}
+	t.saved = l.step
+	return nil
+}
+
+// stop ends a run early that is in good order: interrupted, or without data.
+func (t *trainer) stop(ctx context.Context, report Reporter, result Result, cause error) error {
+	if t.learner.step > t.saved {
+		if err := t.save(); err != nil {
+			return errors.Join(cause, t.diverged(err))
+		}
+	}
+	if ctx.Err() == nil {
+		return fmt.Errorf("step %d: %w", t.learner.step, cause)
+	}
+	result.Interrupted = true
+	report.End(result)
+	return fmt.Errorf("%w after step %d of %s", ErrInterrupted, t.learner.step, t.dir)
+}
+
+// diverged adds to a DivergedError what there is to go back to.
+func (t *trainer) diverged(err error) error {
+	var d *DivergedError
+	if errors.As(err, &d) {
+		d.Checkpoint = ""
+		if t.saved > 0 {
+			d.Checkpoint = checkpointPath(t.dir, t.saved)
+		}
+	}
+	return err
+}
