@@ -73,7 +73,8 @@ func (m *Image) AdjustBrightness(factor float64) { m.blendWith(0, factor) }
 // AdjustContrast blends a gray of the mean luma with the image.
 func (m *Image) AdjustContrast(factor float64) {
 	sum := 0
-	for p := m.Pix; len(p) >= 3; p = p[3:] {
+	for i := 0; i+3 <= len(m.Pix); i += 3 {
+		p := m.Pix[i : i+3 : i+3]
 		sum += int(luma(p[0], p[1], p[2]))
 	}
 	m.blendWith(int(float64(sum)/float64(m.W*m.H)+0.5), factor)

@@ -167,13 +167,19 @@ func resampleRow(dst, src []uint8, t *taps) {
 	for i, first := range t.first {
 		r, g, b := int32(half), int32(half), int32(half)
 		p := src[3*first : 3*(first+t.width)]
-		for _, w := range t.weight[i*t.width:][:t.width] {
-			r += w * int32(p[0])
-			g += w * int32(p[1])
-			b += w * int32(p[2])
-			p = p[3:]
+		w := t.weight[i*t.width:][:t.width]
+		for ; len(w) >= 2 && len(p) >= 6; w, p = w[2:], p[6:] {
+			r += w[0]*int32(p[0]) + w[1]*int32(p[3])
+			g += w[0]*int32(p[1]) + w[1]*int32(p[4])
+			b += w[0]*int32(p[2]) + w[1]*int32(p[5])
 		}
-		dst[3*i], dst[3*i+1], dst[3*i+2] = clip(r), clip(g), clip(b)
+		if len(w) == 1 && len(p) >= 3 {
+			r += w[0] * int32(p[0])
+			g += w[0] * int32(p[1])
+			b += w[0] * int32(p[2])
+		}
+		d := dst[3*i : 3*i+3 : 3*i+3]
+		d[0], d[1], d[2] = clip(r), clip(g), clip(b)
 	}
 }
 
@@ -191,15 +197,15 @@ func resampleColumns(dst []uint8, rows [][]uint8, weight []int32, sums []int32) 
 	for i := range sums {
 		sums[i] = half
 	}
-	for ; len(rows) >= 2; rows, weight = rows[2:], weight[2:] {
-		w0, w1 := weight[0], weight[1]
-		r0, r1 := rows[0][:len(dst)], rows[1][:len(dst)]
+	for ; len(rows) >= 3; rows, weight = rows[3:], weight[3:] {
+		w0, w1, w2 := weight[0], weight[1], weight[2]
+		r0, r1, r2 := rows[0][:len(dst)], rows[1][:len(dst)], rows[2][:len(dst)]
 		for i := range sums {
-			sums[i] += w0*int32(r0[i]) + w1*int32(r1[i])
+			sums[i] += w0*int32(r0[i]) + w1*int32(r1[i]) + w2*int32(r2[i])
 		}
 	}
-	if len(rows) == 1 {
-		w, r := weight[0], rows[0][:len(dst)]
+	for k, r := range rows {
+		w, r := weight[k], r[:len(dst)]
 		for i := range sums {
 			sums[i] += w * int32(r[i])
 		}

@@ -1,0 +1,226 @@
+package data
+
+import (
+	"path"
+	"slices"
+	"sort"
+	"strings"
+
+	"onnxclr/train/augment"
+)
+
+// node is a folder of a store.
+type node struct {
+	name  string // path with a slash behind, "" for the root
+	dirs  map[string]*node
+	files []int // indices into the store's names
+}
+
+func treeOf(names []string) *node {
+	root := &node{dirs: map[string]*node{}}
+	nodes := map[string]*node{"": root}
+	var folder func(name string) *node
+	folder = func(name string) *node {
+		if n, ok := nodes[name]; ok {
+			return n
+		}
+		short := strings.TrimSuffix(name, "/")
+		parent := folder(short[:strings.LastIndexByte(short, '/')+1])
+		n := &node{name: name, dirs: map[string]*node{}}
+		parent.dirs[path.Base(short)] = n
+		nodes[name] = n
+		return n
+	}
+	for i, name := range names {
+		if strings.HasSuffix(name, "/") {
+			folder(name)
+			continue
+		}
+		n := folder(name[:strings.LastIndexByte(name, '/')+1])
+		n.files = append(n.files, i)
+	}
+	return root
+}
+
+func (n *node) sorted() []*node {
+	var out []*node
+	for _, d := range n.dirs {
+		out = append(out, d)
+	}
+	slices.SortFunc(out, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+// only is the single folder in n, nil if there are more or fewer.
+func (n *node) only() *node {
+	if len(n.dirs) != 1 {
+		return nil
+	}
+	return n.sorted()[0]
+}
+
+var (
+	readable = []string{".jpg", ".jpeg", ".png"}
+	// foreign are kinds that torchvision would read: leaving them out would quietly
+	// make another data set of it.
+	foreign = []string{".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
+)
+
+func hasExtension(name string, list []string) bool {
+	return slices.Contains(list, strings.ToLower(path.Ext(name)))
+}
+
+// images lists the images directly in n, in order of their names.
+func (n *node) images(names []string) ([]int, error) {
+	var out []int
+	for _, k := range n.files {
+		if hasExtension(names[k], foreign) {
+			return nil, unsupportedf("%s: only JPEG and PNG images are read; convert it or remove it", names[k])
+		}
+		if hasExtension(names[k], readable) {
+			out = append(out, k)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return names[out[i]] < names[out[j]] })
+	return out, nil
+}
+
+// below lists the images in n and in the folders below it, in torchvision's order:
+// by folder, then by name.
+func (n *node) below(names []string) ([]int, error) {
+	folders := []*node{n}
+	for i := 0; i < len(folders); i++ {
+		for _, d := range folders[i].dirs {
+			folders = append(folders, d)
+		}
+	}
+	slices.SortFunc(folders, func(a, b *node) int {
+		return strings.Compare(strings.TrimSuffix(a.name, "/"), strings.TrimSuffix(b.name, "/"))
+	})
+	var out []int
+	for _, f := range folders {
+		images, err := f.images(names)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, images...)
+	}
+	return out, nil
+}
+
+// arrange finds splits, classes and images among the files of a store.
+func arrange(files store) (*Source, error) {
+	names := files.names()
+	root := treeOf(names)
+	if c, err := findCIFAR(files, root); c != nil || err != nil {
+		return c, err
+	}
+	// Archives often hold one folder with everything in it.
+	for {
+		inner := root.only()
+		if inner == nil || slices.Contains(splitNames, path.Base(inner.name)) || len(inner.dirs) == 0 {
+			break
+		}
+		if images, err := root.images(names); err != nil || len(images) > 0 {
+			break
+		}
+		root = inner
+	}
+
+	folders := []*node{root}
+	if splits := root.splits(); len(splits) > 0 {
+		folders = splits
+	}
+	list := &imageFiles{store: files, names: names}
+	src := &Source{samples: list}
+	for _, f := range folders {
+		for class := range f.dirs {
+			src.classes = append(src.classes, class)
+		}
+	}
+	sort.Strings(src.classes)
+	src.classes = slices.Compact(src.classes)
+
+	for _, f := range folders {
+		lo := list.Len()
+		if err := list.add(f, src.classes); err != nil {
+			return nil, err
+		}
+		if f == root {
+			continue
+		}
+		if list.Len() == lo {
+			return nil, formatf("%s has no JPEG or PNG image in it", f.name)
+		}
+		src.parts = append(src.parts, part{path.Base(f.name), lo, list.Len()})
+	}
+	if list.Len() == 0 {
+		return nil, formatf("there is no JPEG or PNG image in it; want a folder a class, or train/, test/ and val/ with one each")
+	}
+	return src, nil
+}
+
+// splits are the folders train, test and val in n.
+func (n *node) splits() []*node {
+	var out []*node
+	for _, name := range splitNames {
+		if d := n.dirs[name]; d != nil {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// imageFiles are image files of a store.
+type imageFiles struct {
+	store  store
+	names  []string
+	files  []int32
+	labels []int32
+}
+
+// add appends the images of a split: those of its class folders, or, if it has none,
+// those directly in it, which have no label.
+func (l *imageFiles) add(split *node, classes []string) error {
+	put := func(images []int, label int) {
+		for _, k := range images {
+			l.files, l.labels = append(l.files, int32(k)), append(l.labels, int32(label))
+		}
+	}
+	if len(split.dirs) == 0 {
+		images, err := split.images(l.names)
+		put(images, -1)
+		return err
+	}
+	var empty []string
+	for _, class := range split.sorted() {
+		images, err := class.below(l.names)
+		if err != nil {
+			return err
+		}
+		if len(images) == 0 {
+			empty = append(empty, class.name)
+		}
+		label, _ := slices.BinarySearch(classes, path.Base(class.name))
+		put(images, label)
+	}
+	switch {
+	case len(empty) == len(split.dirs):
+		return formatf("no JPEG or PNG image in any of its %d folders (%s …)", len(empty), empty[0])
+	case len(empty) > 0:
+		return formatf("class without a JPEG or PNG image: %s; remove the folder or fill it", strings.Join(empty, ", "))
+	}
+	return nil
+}
+
+func (l *imageFiles) Len() int          { return len(l.files) }
+func (l *imageFiles) Label(i int) int   { return int(l.labels[i]) }
+func (l *imageFiles) Name(i int) string { return l.names[l.files[i]] }
+
+func (l *imageFiles) Image(i int) (*augment.Image, error) {
+	b, err := contents(l.store, int(l.files[i]))
+	if err != nil {
+		return nil, err
+	}
+	return decode(b)
+}

@@ -1,0 +1,45 @@
+package data
+
+import (
+	"errors"
+	"image"
+	"testing"
+
+	"onnxclr/internal/stream"
+	"onnxclr/train/augment"
+)
+
+func TestContactSheet(t *testing.T) {
+	ds := newMemorySet(7)
+	const size = 16
+	sheet, err := ContactSheet(ds, 3, 5, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One column of three rows; images 0, 2 and 4, fitted to 16×12 pixels.
+	if want := image.Rect(0, 0, 3*size+20, 3*(size+4)+4); sheet.Bounds() != want {
+		t.Fatalf("sheet of %v, want %v", sheet.Bounds(), want)
+	}
+	var ws augment.Workspace
+	for row, i := range []int{0, 2, 4} {
+		for view := 1; view <= 2; view++ {
+			want := augment.Contrastive(view, size).Apply(&ws, ds.images[i], stream.New(5, "augment", 0, uint64(i), uint64(view-1)))
+			for _, p := range [][2]int{{0, 0}, {15, 15}, {7, 3}} {
+				c := sheet.RGBAAt(8+view*(size+4)+p[0], 4+row*(size+4)+p[1])
+				if got := [3]uint8{c.R, c.G, c.B}; got != want.At(p[0], p[1]) {
+					t.Errorf("image %d, view %d, pixel %v: %v, want what a run shows, %v", i, view, p, got, want.At(p[0], p[1]))
+				}
+			}
+		}
+	}
+	ds.bad[2] = errors.New("unreadable")
+	if _, err := ContactSheet(ds, 3, 5, size); !errors.Is(err, ds.bad[2]) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := ContactSheet(ds, 0, 5, size); err == nil {
+		t.Error("a sheet of no image")
+	}
+	if sheet, err := ContactSheet(newMemorySet(2), 50, 5, size); err != nil || sheet.Bounds().Dy() != 2*(size+4)+4 {
+		t.Errorf("more images asked for than there are: %v", err)
+	}
+}
