@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"onnxclr/internal/file"
 )
@@ -39,4 +40,15 @@ func mayWrite(force bool, inputs []string, outputs ...string) error {
 		}
 	}
 	return nil
+}
+
+// hasExtension fails unless path ends in one of the extensions.
+func hasExtension(path string, extensions ...string) error {
+	ext := strings.ToLower(filepath.Ext(path))
+	for _, e := range extensions {
+		if e == ext {
+			return nil
+		}
+	}
+	return usagef("%s: want the extension %s", path, strings.Join(extensions, " or "))
 }

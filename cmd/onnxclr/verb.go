@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"onnxclr/train"
 )
 
 // verb is one subcommand. Its file holds the options, their flags and the action.
@@ -29,7 +31,7 @@ type action func(ctx context.Context, t *terminal, args []string) error
 var verbs []*verb
 
 func init() { // in a function, because help refers to the list
-	verbs = []*verb{spectrumVerb, versionVerb}
+	verbs = []*verb{demoVerb, convertVerb, inspectVerb, runVerb, augmentVerb, trainVerb, embedVerb, spectrumVerb, exportVerb, versionVerb}
 }
 
 // Exit codes.
@@ -91,9 +93,11 @@ func (v *verb) execute(ctx context.Context, t *terminal, args []string) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(t.err, "onnxclr %s: %v\nTry: onnxclr %s --help\n", v.name, err, v.name)
 		return exitUsage
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		// Whatever wraps the cancellation says what was saved.
-		fmt.Fprintf(t.err, "onnxclr %s: interrupted%s\n", v.name, strings.TrimSuffix(strings.TrimPrefix(": "+err.Error(), ": context canceled"), ": context canceled"))
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintf(t.err, "onnxclr %s: interrupted\n", v.name)
+		return exitInterrupted
+	case errors.Is(err, train.ErrInterrupted): // says what was saved
+		fmt.Fprintf(t.err, "onnxclr %s: %v\n", v.name, err)
 		return exitInterrupted
 	}
 	fmt.Fprintf(t.err, "onnxclr %s: %v\n", v.name, err)

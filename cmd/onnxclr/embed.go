@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"onnxclr/importer"
+	"onnxclr/importer/onnx"
+	"onnxclr/importer/weights"
+	"onnxclr/internal/file"
+	"onnxclr/internal/npy"
+	"onnxclr/train"
+	"onnxclr/train/data"
+)
+
+type embedOptions struct {
+	model, data, node, split, out, labels string
+	size, batch                           int
+	force                                 bool
+}
+
+var embedVerb = &verb{
+	name:    "embed",
+	args:    "--model MODEL.onnx|RUN --data D -o E.npy",
+	summary: "compute the representations of a data set",
+	about: `
+One float32 row an image, in the data set's order, in evaluation mode: the shorter side resized
+to 8/7 of the image size, the centre cut out, normalised with ImageNet's mean and deviation;
+running statistics in batch normalisation. --node takes any tensor of the graph, or a node by
+its name; what has height and width is averaged over them.
+
+D is an image folder, a .tar or .tar.gz of one, CIFAR binary files, an .npy array N×H×W×3 of
+bytes, or generated:textures.`,
+	example: "onnxclr embed --model runs/directclr --data images.tar -o directclr.npy --labels labels.npy",
+	prepare: func(f *pflag.FlagSet) action {
+		o := &embedOptions{}
+		f.StringVar(&o.model, "model", "", "`ONNX file or run folder`")
+		f.StringVar(&o.data, "data", "", "the `data set`")
+		f.StringVar(&o.node, "node", importer.RepresentationName, "`tensor or node` whose values are the rows")
+		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
+		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
+		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows")
+		f.StringVarP(&o.out, "out", "o", "", "`file` of the rows: .npy, N×D, float32")
+		f.StringVar(&o.labels, "labels", "", "`file` of the labels: .npy, N, int64")
+		f.BoolVar(&o.force, "force", false, "replace existing outputs")
+		return o.run
+	},
+}
+
+func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) error {
+	if err := o.check(args); err != nil {
+		return err
+	}
+	path, err := modelPath(o.model)
+	if err != nil {
+		return err
+	}
+	if err := mayWrite(o.force, []string{path, o.data}, o.out, o.labels); err != nil {
+		return err
+	}
+	m, err := importer.OpenModel(path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	ds, err := data.Open(o.data, o.split)
+	if err != nil {
+		return err
+	}
+	defer ds.Close()
+	if o.labels != "" && ds.Classes() == nil {
+		return fmt.Errorf("%s has no labels to write to %s: its images are not in a folder a class", o.data, o.labels)
+	}
+	size, err := o.imageSize(t, m.ONNX, ds)
+	if err != nil {
+		return err
+	}
+	tensor, err := o.tensor(m.ONNX)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	e, err := newEmbedder(m.ONNX, tensor, size, min(o.batch, ds.Len()))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer e.close()
+	err = file.WriteNew(o.out, o.force, func(w io.Writer) error { return e.write(ctx, t, w, ds) })
+	if err != nil {
+		return err
+	}
+	if o.labels != "" {
+		err := file.WriteNew(o.labels, o.force, func(w io.Writer) error { return writeLabels(w, ds) })
+		if err != nil {
+			return err
+		}
+	}
+	t.print("%s [%d,%d] at %d×%d\n", tensor, ds.Len(), e.dim, size, size)
+	t.say("wrote %s", o.out)
+	return nil
+}
+
+func (o *embedOptions) check(args []string) error {
+	switch {
+	case len(args) > 0:
+		return usagef("takes no arguments beside its flags, %q given", args[0])
+	case o.model == "":
+		return usagef("name a model or a run, with --model")
+	case o.data == "":
+		return usagef("name the images, with --data")
+	case o.out == "":
+		return usagef("say where the rows go, with -o E.npy")
+	case o.batch < 1 || o.batch > 1<<16:
+		return usagef("--batch is %d, want 1 to %d", o.batch, 1<<16)
+	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
+		return usagef("--image-size is %d, want 8 to 4096", o.size)
+	}
+	if o.labels != "" {
+		if err := hasExtension(o.labels, ".npy"); err != nil {
+			return err
+		}
+	}
+	return hasExtension(o.out, ".npy")
+}
+
+// imageSize is the size asked for, else that of the run, else that of the model,
+// else the paper's.
+func (o *embedOptions) imageSize(t *terminal, m *onnx.Model, ds data.Dataset) (int, error) {
+	if o.size > 0 {
+		return o.size, nil
+	}
+	if st, err := os.Stat(o.model); err == nil && st.IsDir() {
+		settings, err := train.RunRecipe(o.model)
+		if err == nil && settings != nil {
+			r, _, err := train.Resolve(settings...)
+			return r.ImageSize, err
+		}
+	}
+	for _, in := range m.Graph.Inputs {
+		if m.Graph.Initializer(in.Name) == nil && len(in.Shape) == 4 && in.Shape[2].Value > 0 {
+			return int(in.Shape[2].Value), nil
+		}
+	}
+	const paper = 224
+	img, err := ds.Image(0)
+	if err != nil {
+		return 0, err
+	}
+	if short := min(img.W, img.H); 2*short <= paper {
+		t.warn("images are enlarged from %d×%d to %d×%d; --image-size %d would be faster and nearer to them", img.W, img.H, paper, paper, short)
+	}
+	return paper, nil
+}
+
+// tensor is the name of the tensor meant by --node.
+func (o *embedOptions) tensor(m *onnx.Model) (string, error) {
+	if o.node == importer.RepresentationName {
+		return importer.Representation(m)
+	}
+	for _, n := range m.Graph.Nodes {
+		if n.Name == o.node && len(n.Outputs) > 0 {
+			return n.Outputs[0], nil
+		}
+	}
+	return o.node, findTensor(m, o.node)
+}
+
+func writeLabels(w io.Writer, ds data.Dataset) error {
+	labels := make([]int64, ds.Len())
+	for i := range labels {
+		labels[i] = int64(ds.Label(i))
+	}
+	return npy.Write(w, []int{len(labels)}, labels)
+}
+
+// modelPath is the ONNX file that a file or a run folder stands for.
+func modelPath(path string) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !st.IsDir() {
+		return path, nil
+	}
+	return train.FinalModel(path)
+}
+
+// embedder turns images into rows.
+type embedder struct {
+	*evaluator
+	dim    int // of a row
+	pixels int // that are averaged to a value of it
+}
+
+func newEmbedder(m *onnx.Model, tensor string, size, batch int) (*embedder, error) {
+	e, err := newEvaluator(m, [3]int{3, size, size}, batch, []string{tensor})
+	if err != nil {
+		return nil, err
+	}
+	shape := e.shape(tensor, batch)
+	if (len(shape) != 2 && len(shape) != 4) || shape[0] != batch {
+		e.close()
+		return nil, fmt.Errorf("tensor %q has shape %v, want a row [N,D] or maps [N,C,H,W] an image", tensor, shape)
+	}
+	em := &embedder{evaluator: e, dim: shape[1], pixels: 1}
+	if len(shape) == 4 {
+		em.pixels = shape[2] * shape[3]
+	}
+	return em, nil
+}
+
+// write streams the rows of all images as one array.
+func (e *embedder) write(ctx context.Context, t *terminal, w io.Writer, ds data.Dataset) (err error) {
+	out, err := npy.NewWriter(w, weights.Float32, []int{ds.Len(), e.dim})
+	if err != nil {
+		return err
+	}
+	images, err := data.NewEvaluation(ds, e.batch, e.size[1], 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, images.Close()) }()
+	done := 0
+	for {
+		batch, err := images.Next(ctx)
+		if err == io.EOF {
+			return out.Close()
+		}
+		if err != nil {
+			return err
+		}
+		t.progress("%d of %d images", done, ds.Len())
+		values, err := e.run(batch.Images)
+		if err != nil {
+			return err
+		}
+		if err := out.Append(e.average(values[0])); err != nil {
+			return err
+		}
+		done += batch.N()
+	}
+}
+
+// average reduces maps [N,C,H,W] to rows [N,C], in float64.
+func (e *embedder) average(values []float32) []float32 {
+	if e.pixels == 1 {
+		return values
+	}
+	rows := make([]float32, len(values)/e.pixels)
+	for i := range rows {
+		var s float64
+		for _, v := range values[i*e.pixels:][:e.pixels] {
+			s += float64(v)
+		}
+		rows[i] = float32(s / float64(e.pixels))
+	}
+	return rows
+}

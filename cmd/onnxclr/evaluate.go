@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"onnxclr/importer/onnx"
+	"onnxclr/internal/graph"
+	"onnxclr/internal/vm"
+)
+
+// evaluator runs a model on images of one size, with running statistics.
+type evaluator struct {
+	model   *onnx.Model
+	weights *graph.Weights
+	size    [3]int // channels, height, width
+	outputs []string
+	batch   int
+	program *graph.Program
+	machine *vm.Machine
+}
+
+// newEvaluator prepares to compute the tensors named, for up to batch images of
+// size [C,H,W] at a time.
+func newEvaluator(m *onnx.Model, size [3]int, batch int, outputs []string) (*evaluator, error) {
+	for _, name := range outputs {
+		if err := findTensor(m, name); err != nil {
+			return nil, err
+		}
+	}
+	w, err := graph.NewWeights(m)
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluator{model: m, weights: w, size: size, outputs: outputs}
+	return e, e.compile(batch)
+}
+
+func (e *evaluator) compile(batch int) (err error) {
+	e.close()
+	e.batch = batch
+	e.program, err = graph.Build(e.model, e.weights, graph.Options{
+		Batch: batch, Channels: e.size[0], Height: e.size[1], Width: e.size[2], Outputs: e.outputs,
+	})
+	if err != nil {
+		return err
+	}
+	var keep []*G.Node
+	for _, name := range e.outputs {
+		keep = append(keep, e.program.Outputs[name])
+	}
+	e.machine, err = vm.Compile(e.program.Graph, vm.Options{Keep: keep})
+	return err
+}
+
+// shape returns the shape of an output for n images.
+func (e *evaluator) shape(output string, n int) []int {
+	s := slices.Clone([]int(e.program.Outputs[output].Shape()))
+	if len(s) > 0 && s[0] == e.batch {
+		s[0] = n
+	}
+	return s
+}
+
+// run computes the outputs of images [n,C,H,W] in the order of their names; they
+// are valid until the next run. n may be less than the batch, at the price of
+// planning anew.
+func (e *evaluator) run(images []float32) ([][]float32, error) {
+	n := len(images) / (e.size[0] * e.size[1] * e.size[2])
+	if n != e.batch {
+		if err := e.compile(n); err != nil {
+			return nil, err
+		}
+	}
+	backing := tensor.New(tensor.WithShape(n, e.size[0], e.size[1], e.size[2]), tensor.WithBacking(images))
+	if err := G.Let(e.program.Input, backing); err != nil {
+		return nil, err
+	}
+	if err := e.machine.RunAll(); err != nil {
+		return nil, err
+	}
+	var out [][]float32
+	for _, name := range e.outputs {
+		out = append(out, e.machine.Values(e.program.Outputs[name]))
+	}
+	return out, nil
+}
+
+func (e *evaluator) close() {
+	if e.machine != nil {
+		e.machine.Close()
+		e.machine = nil
+	}
+}
+
+// findTensor fails, naming what is near, unless the graph computes a tensor of that
+// name.
+func findTensor(m *onnx.Model, name string) error {
+	var names []string
+	for _, n := range m.Graph.Nodes {
+		for _, out := range n.Outputs {
+			if out == name {
+				return nil
+			}
+			if out != "" {
+				names = append(names, out)
+			}
+		}
+	}
+	var outputs []string
+	for _, o := range m.Graph.Outputs {
+		outputs = append(outputs, o.Name)
+	}
+	return fmt.Errorf("the model computes no tensor %q%s The outputs are %s; inspect lists all tensors",
+		name, sentence(didYouMean(name, names)), strings.Join(outputs, ", "))
+}
+
+// sentence ends a clause that may be missing.
+func sentence(s string) string {
+	if s == "" {
+		return "."
+	}
+	return s
+}

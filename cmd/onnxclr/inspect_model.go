@@ -1,0 +1,312 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+
+	"onnxclr/importer"
+	"onnxclr/importer/onnx"
+	"onnxclr/internal/graph"
+	"onnxclr/internal/vm"
+)
+
+// The kinds of plan.
+const (
+	planInference = "inference"
+	planTrain     = "train"
+)
+
+// paperSize is the paper's image size in pixels.
+const paperSize = 224
+
+type modelDescription struct {
+	Architecture string             `json:"architecture,omitempty"`
+	IRVersion    int64              `json:"ir_version"`
+	Opsets       map[string]int64   `json:"opsets"` // by domain; "" is ONNX's own
+	Producer     string             `json:"producer"`
+	BatchNorm    string             `json:"batchnorm"`
+	Inputs       []valueDescription `json:"inputs"`
+	Outputs      []valueDescription `json:"outputs"`
+	Layers       []layerDescription `json:"layers"`
+	Parameters   int                `json:"parameters"` // values that training moves
+	Statistics   int                `json:"statistics"` // running ones of batch normalisation
+	Metadata     map[string]string  `json:"metadata"`
+
+	keys []string // of the metadata, in the file's order
+}
+
+type valueDescription struct {
+	Name  string   `json:"name"`
+	Type  string   `json:"type"`
+	Shape []string `json:"shape"` // numbers, or names of free dimensions
+}
+
+type layerDescription struct {
+	Name       string `json:"name"`
+	Op         string `json:"op"`
+	Output     string `json:"output"`
+	Shape      []int  `json:"shape"` // of the output; null where unknown
+	Parameters int    `json:"parameters"`
+}
+
+// describeModel fills in d.Model and, if asked for, d.Plan.
+func (o *inspectOptions) describeModel(d *description) error {
+	m := d.model
+	input, size := o.imageShape(m)
+	shapes, err := onnx.InferShapes(m, map[string][]int{input: size})
+	if err != nil {
+		return err
+	}
+	md := &modelDescription{
+		Architecture: m.Meta(importer.MetaArchitecture), IRVersion: m.IRVersion, Opsets: map[string]int64{},
+		Producer: strings.TrimSpace(m.ProducerName + " " + m.ProducerVersion), BatchNorm: d.norms, Metadata: map[string]string{},
+		Inputs: []valueDescription{}, Outputs: []valueDescription{}, Layers: []layerDescription{},
+	}
+	for _, s := range m.Opsets {
+		md.Opsets[s.Domain] = s.Version
+	}
+	for _, in := range m.Graph.Inputs {
+		if m.Graph.Initializer(in.Name) == nil {
+			md.Inputs = append(md.Inputs, describeValue(in))
+		}
+	}
+	for _, out := range m.Graph.Outputs {
+		md.Outputs = append(md.Outputs, describeValue(out))
+	}
+	for _, p := range m.Metadata {
+		md.Metadata[p.Key] = p.Value
+		md.keys = append(md.keys, p.Key)
+	}
+	counted := map[string]bool{}
+	for _, n := range m.Graph.Nodes {
+		l := layerDescription{Name: n.Name, Op: n.OpType, Output: n.Output(0), Shape: shapes.Shape[n.Output(0)]}
+		for i, name := range n.Inputs {
+			w := m.Graph.Initializer(name)
+			if w == nil || !w.DType.IsFloat() || counted[name] {
+				continue
+			}
+			counted[name] = true
+			if n.OpType == "BatchNormalization" && i > 2 {
+				md.Statistics += w.Len()
+			} else {
+				l.Parameters += w.Len()
+			}
+		}
+		md.Parameters += l.Parameters
+		md.Layers = append(md.Layers, l)
+	}
+	if d.Kind == "model" {
+		d.Model = md
+	}
+	if o.plan != "" {
+		d.Plan, err = o.describePlan(m, size)
+	}
+	return err
+}
+
+// imageShape returns the name of the images' input and a shape [N,C,H,W] for it.
+func (o *inspectOptions) imageShape(m *onnx.Model) (string, []int) {
+	size := []int{o.batch, 3, paperSize, paperSize}
+	name := ""
+	for _, in := range m.Graph.Inputs {
+		if m.Graph.Initializer(in.Name) != nil || len(in.Shape) != 4 {
+			continue
+		}
+		name = in.Name
+		for i := 1; i < 4; i++ {
+			if v := in.Shape[i].Value; v > 0 {
+				size[i] = int(v)
+			}
+		}
+		break
+	}
+	if o.size > 0 {
+		size[2], size[3] = o.size, o.size
+	}
+	return name, size
+}
+
+func describeValue(v *onnx.ValueInfo) valueDescription {
+	d := valueDescription{Name: v.Name, Type: onnx.ElemTypeName(v.ElemType), Shape: []string{}}
+	for _, dim := range v.Shape {
+		switch {
+		case dim.Param != "":
+			d.Shape = append(d.Shape, dim.Param)
+		case dim.Value < 0:
+			d.Shape = append(d.Shape, "?")
+		default:
+			d.Shape = append(d.Shape, strconv.FormatInt(dim.Value, 10))
+		}
+	}
+	return d
+}
+
+func (v valueDescription) String() string {
+	return fmt.Sprintf("%s %s[%s]", v.Name, v.Type, strings.Join(v.Shape, ","))
+}
+
+func (m *modelDescription) print(t *terminal) {
+	if m.Architecture != "" {
+		t.print("architecture %s\n", m.Architecture)
+	}
+	t.print("opset %d, IR %d, by %s\n", m.Opsets[""], m.IRVersion, m.Producer)
+	for _, v := range m.Inputs {
+		t.print("input  %s\n", v)
+	}
+	for _, v := range m.Outputs {
+		t.print("output %s\n", v)
+	}
+	t.print("batch normalisation: %s\n\n", m.BatchNorm)
+	rows := [][]string{{"layer", "operator", "output", "parameters"}}
+	for _, l := range m.Layers {
+		name, shape, parameters := l.Name, "?", ""
+		if name == "" {
+			name = l.Output
+		}
+		if l.Shape != nil {
+			shape = fmt.Sprint(l.Shape)
+		}
+		if l.Parameters > 0 {
+			parameters = strconv.Itoa(l.Parameters)
+		}
+		rows = append(rows, []string{name, l.Op, shape, parameters})
+	}
+	rows = append(rows, []string{"total", fmt.Sprint(len(m.Layers)), "", strconv.Itoa(m.Parameters)})
+	t.table(rows, 3)
+	t.print("and %d running statistics\n", m.Statistics)
+	if len(m.keys) > 0 {
+		t.print("\nmetadata\n")
+	}
+	for _, k := range m.keys {
+		t.print("  %s: %s\n", k, m.Metadata[k])
+	}
+}
+
+type planDescription struct {
+	Kind       string     `json:"kind"`
+	Input      []int      `json:"input"`
+	Steps      []stepPlan `json:"steps"`
+	FLOPs      int64      `json:"flops"`
+	Memory     int64      `json:"memory_bytes"`
+	Arena      int64      `json:"arena_bytes"` // activations and gradients, of which buffers are reused
+	Naive      int64      `json:"arena_bytes_without_reuse"`
+	Workspace  int64      `json:"workspace_bytes"`
+	Parameters int64      `json:"parameter_bytes"`
+
+	plan *vm.Plan
+}
+
+type stepPlan struct {
+	Name  string `json:"name"`
+	Shape []int  `json:"shape"`
+	Bytes int64  `json:"bytes"`
+	FLOPs int64  `json:"flops"`
+}
+
+// trainTemperature is InfoNCE's in a plan; a plan does not depend on it.
+const trainTemperature = 0.1
+
+// describePlan compiles the model as inference or training would.
+func (o *inspectOptions) describePlan(m *onnx.Model, size []int) (*planDescription, error) {
+	z := importer.EmbeddingName
+	if m.Graph.Output(z) == nil {
+		var err error
+		if z, err = importer.Representation(m); err != nil {
+			return nil, err
+		}
+	}
+	w, err := graph.NewWeights(m)
+	if err != nil {
+		return nil, err
+	}
+	training := o.plan == planTrain
+	options := graph.Options{Batch: size[0], Channels: size[1], Height: size[2], Width: size[3], Outputs: []string{z}}
+	if training {
+		options.Batch, options.Views, options.Train = 2*size[0], 2, true
+	}
+	p, err := graph.Build(m, w, options)
+	if err != nil {
+		return nil, err
+	}
+	keep := []*G.Node{p.Outputs[z]}
+	if training {
+		loss, err := graph.InfoNCE(p.Outputs[z], trainTemperature)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.Differentiate(loss); err != nil {
+			return nil, err
+		}
+		keep = []*G.Node{loss}
+		for _, q := range p.Params {
+			keep = append(keep, q.Grad)
+		}
+		for _, n := range p.Norms {
+			keep = append(keep, n.Stats)
+		}
+	}
+	machine, err := vm.Compile(p.Graph, vm.Options{Keep: keep})
+	if err != nil {
+		return nil, err
+	}
+	defer machine.Close()
+	plan := machine.Plan()
+	d := &planDescription{
+		Kind: o.plan, Input: []int{options.Batch, size[1], size[2], size[3]}, plan: plan, Memory: plan.Memory(),
+		Arena: plan.ArenaBytes, Naive: plan.NaiveBytes, Workspace: plan.WorkspaceBytes, Parameters: plan.ParameterBytes,
+	}
+	for _, s := range plan.Steps {
+		d.Steps = append(d.Steps, stepPlan{s.Name, shapeOf(s.Shape), s.Bytes, s.FLOPs})
+		d.FLOPs += s.FLOPs
+	}
+	return d, nil
+}
+
+func (p *planDescription) print(t *terminal) {
+	t.print("%s plan for images %v\n", p.Kind, p.Input)
+	p.plan.Write(t.out)
+}
+
+// writeDot writes the graph in Graphviz's language: a box a node with its operator
+// and shape, an arrow a tensor.
+func writeDot(w io.Writer, d *description) {
+	m := d.model
+	fmt.Fprintf(w, "digraph %q {\n  node [shape=box, fontname=\"Helvetica\"];\n", m.Graph.Name)
+	from := map[string]string{}
+	for _, in := range m.Graph.Inputs {
+		if m.Graph.Initializer(in.Name) == nil {
+			from[in.Name] = "in:" + in.Name
+			fmt.Fprintf(w, "  %q [label=%q, shape=ellipse];\n", from[in.Name], describeValue(in).String())
+		}
+	}
+	for i, n := range m.Graph.Nodes {
+		id := strconv.Itoa(i)
+		label := n.OpType
+		if n.Name != "" {
+			label = n.Name + "\n" + label
+		}
+		if d.Model != nil && d.Model.Layers[i].Shape != nil {
+			label += "\n" + fmt.Sprint(d.Model.Layers[i].Shape)
+		}
+		fmt.Fprintf(w, "  %q [label=%q];\n", id, label)
+		for _, in := range n.Inputs {
+			if f, ok := from[in]; ok {
+				fmt.Fprintf(w, "  %q -> %q;\n", f, id)
+			}
+		}
+		for _, out := range n.Outputs {
+			from[out] = id
+		}
+	}
+	for _, out := range m.Graph.Outputs {
+		fmt.Fprintf(w, "  %q [label=%q, shape=ellipse];\n", "out:"+out.Name, describeValue(out).String())
+		if f, ok := from[out.Name]; ok {
+			fmt.Fprintf(w, "  %q -> %q;\n", f, "out:"+out.Name)
+		}
+	}
+	fmt.Fprintln(w, "}")
+}

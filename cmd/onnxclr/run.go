@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"onnxclr/importer"
+	"onnxclr/importer/onnx"
+	"onnxclr/internal/file"
+	"onnxclr/internal/npy"
+)
+
+type runOptions struct {
+	out     string
+	input   string
+	outputs []string
+	force   bool
+}
+
+var runVerb = &verb{
+	name:    "run",
+	args:    "MODEL.onnx --input [NAME=]X.npy -o Y.npy|Y.npz",
+	summary: "compute a model's outputs for an array of images",
+	about: `
+X is a float array of images N×C×H×W, already normalised: what the model's input expects. Batch
+normalisation uses its running statistics. Y.npy receives one output, the model's first unless
+--output names another; Y.npz receives all outputs, or those named. Any tensor of the graph can
+be named; inspect lists them.`,
+	example: "onnxclr run resnet50.onnx --input images.npy -o representation.npy",
+	prepare: func(f *pflag.FlagSet) action {
+		o := &runOptions{}
+		f.StringVar(&o.input, "input", "", "`[NAME=]X.npy`, the images; NAME is the model's input")
+		f.StringVarP(&o.out, "out", "o", "", "`file` of the result: .npy for one output, .npz for several")
+		f.StringArrayVar(&o.outputs, "output", nil, "`tensor` to compute; may be repeated")
+		f.BoolVar(&o.force, "force", false, "replace an existing output")
+		return o.run
+	},
+}
+
+func (o *runOptions) run(ctx context.Context, t *terminal, args []string) error {
+	switch {
+	case len(args) != 1:
+		return usagef("want one model, %d given", len(args))
+	case o.input == "":
+		return usagef("name the images, with --input X.npy")
+	case o.out == "":
+		return usagef("say where the result goes, with -o Y.npy or -o Y.npz")
+	}
+	if err := hasExtension(o.out, ".npy", ".npz"); err != nil {
+		return err
+	}
+	single := hasExtension(o.out, ".npy") == nil
+	if single && len(o.outputs) > 1 {
+		return usagef("a .npy holds one output, %d are named; write a .npz", len(o.outputs))
+	}
+	name, path, named := strings.Cut(o.input, "=")
+	if !named {
+		name, path = "", o.input
+	}
+	if err := mayWrite(o.force, []string{args[0], path}, o.out); err != nil {
+		return err
+	}
+	m, err := importer.OpenModel(args[0])
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := checkInput(m.ONNX, name); err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	outputs := o.outputs
+	for _, out := range m.ONNX.Graph.Outputs {
+		if len(o.outputs) == 0 && (len(outputs) == 0 || !single) {
+			outputs = append(outputs, out.Name)
+		}
+	}
+	images, shape, err := readImages(path)
+	if err != nil {
+		return err
+	}
+	results, err := evaluateAll(ctx, t, m.ONNX, images, shape, outputs)
+	if err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	err = file.WriteNew(o.out, o.force, func(w io.Writer) error {
+		if single {
+			return npy.Write(w, results[0].Shape, results[0].Data)
+		}
+		return npy.WriteZip(w, results)
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		t.print("%s %v\n", r.Name, r.Shape)
+	}
+	t.say("wrote %s", o.out)
+	return nil
+}
+
+// checkInput fails when name is not "" and not the model's input.
+func checkInput(m *onnx.Model, name string) error {
+	var inputs []string
+	for _, in := range m.Graph.Inputs {
+		if m.Graph.Initializer(in.Name) == nil {
+			inputs = append(inputs, in.Name)
+		}
+	}
+	if name != "" && !slices.Contains(inputs, name) {
+		return fmt.Errorf("the model has no input %q; it has %s", name, strings.Join(inputs, ", "))
+	}
+	return nil
+}
+
+func readImages(path string) ([]float32, []int, error) {
+	a, err := npy.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer a.Close()
+	if len(a.Shape) != 4 || a.Len() == 0 {
+		return nil, nil, fmt.Errorf("%s: array has shape %v, want images N×C×H×W", path, a.Shape)
+	}
+	if !a.DType.IsFloat() {
+		return nil, nil, fmt.Errorf("%s: array is %v, want floats: images as the model's input expects them, normalised", path, a.DType)
+	}
+	shape := slices.Clone(a.Shape)
+	images, err := a.Float32s()
+	return images, shape, err
+}
+
+// runBatch bounds the memory of a run: the rows of its outputs do not depend on
+// which images share a batch.
+const runBatch = 64
+
+// evaluateAll computes outputs for images of the shape [N,C,H,W], some at a time.
+func evaluateAll(ctx context.Context, t *terminal, m *onnx.Model, images []float32, shape []int, outputs []string) ([]npy.Named, error) {
+	n, size := shape[0], [3]int{shape[1], shape[2], shape[3]}
+	e, err := newEvaluator(m, size, min(n, runBatch), outputs)
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	results := make([]npy.Named, len(outputs))
+	values := make([][]float32, len(outputs))
+	each := size[0] * size[1] * size[2]
+	for first := 0; first < n; first += runBatch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		t.progress("%d of %d images", first, n)
+		got, err := e.run(images[first*each : min(first+runBatch, n)*each])
+		if err != nil {
+			return nil, err
+		}
+		for i := range outputs {
+			values[i] = append(values[i], got[i]...)
+		}
+	}
+	for i, name := range outputs {
+		results[i] = npy.Named{Name: name, Shape: e.shape(name, n), Data: values[i]}
+	}
+	return results, nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"onnxclr/train"
+)
+
+type trainOptions struct {
+	flags         *pflag.FlagSet
+	recipe, out   string
+	resume, force bool
+	values        map[string]*setting // of the recipe's keys
+}
+
+var trainVerb = &verb{
+	name:    "train",
+	args:    "--model MODEL.onnx (--data D | --views DIR) --method simclr|directclr -o RUN",
+	summary: "train a model contrastively",
+	about: `
+The defaults are the paper's recipe (arXiv:2110.09348) for the method, at its batch of 4096
+images: give at least --batch on a small machine. Settings come from the defaults, then from
+--recipe, then from the flags.
+
+D is an image folder, a .tar or .tar.gz of one, CIFAR binary files, an .npy array N×H×W×3 of
+bytes, or generated:textures. DIR holds ready-made batches, one .npz each in name order, with
+arrays view1 and view2, float32, N×3×H×W, normalised.
+
+RUN receives recipe.yaml (all settings), metrics.jsonl (one object a step), checkpoints/ and the
+final model.onnx. Ctrl-C saves; --resume continues to the same bits, with the settings of the
+run where no others are given.`,
+	example: "onnxclr train --model resnet50.onnx --data images.tar --method directclr --batch 64 --image-size 64 --epochs 10 -o runs/directclr",
+	prepare: func(f *pflag.FlagSet) action {
+		o := &trainOptions{flags: f, values: map[string]*setting{}}
+		f.StringVarP(&o.out, "out", "o", "", "`folder` of the run")
+		f.StringVar(&o.recipe, "recipe", "", "YAML `file` of settings, keys as in recipe.yaml")
+		f.BoolVar(&o.resume, "resume", false, "continue the run in RUN")
+		f.BoolVar(&o.force, "force", false, "replace the run in RUN")
+		simclr, directclr := defaults("simclr"), defaults("directclr")
+		for _, key := range train.Keys() {
+			name := strings.ReplaceAll(key, "_", "-")
+			value := &setting{kind: "value"}
+			switch simclr[key] {
+			case "true", "false":
+				value.kind = "bool"
+			}
+			usage := train.Note(key)
+			switch a, b := simclr[key], directclr[key]; {
+			case a == "" && b == "":
+			case a == b:
+				usage += " (default " + a + ")"
+			case a == "":
+				usage += " (default for directclr " + b + ")"
+			case b == "":
+				usage += " (default for simclr " + a + ")"
+			default:
+				usage += " (default for simclr " + a + ", for directclr " + b + ")"
+			}
+			f.Var(value, name, usage)
+			if value.kind == "bool" {
+				f.Lookup(name).NoOptDefVal = "true"
+			}
+			o.values[name] = value
+		}
+		return o.run
+	},
+}
+
+// defaults are the settings of a method's default recipe by their keys, as text.
+func defaults(method string) map[string]string {
+	r := train.Defaults(method)
+	settings, err := train.ParseRecipe("defaults", r.YAML())
+	if err != nil {
+		panic(err) // a recipe that cannot read what it writes
+	}
+	texts := map[string]string{}
+	for _, s := range settings {
+		var items []string
+		for _, item := range s.Value.Content {
+			items = append(items, item.Value)
+		}
+		texts[s.Key] = s.Value.Value + strings.Join(items, ",")
+	}
+	return texts
+}
+
+// setting is a flag whose text the recipe understands.
+type setting struct{ text, kind string }
+
+func (s *setting) String() string     { return s.text }
+func (s *setting) Set(v string) error { s.text = v; return nil }
+func (s *setting) Type() string       { return s.kind }
+
+func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) error {
+	switch {
+	case len(args) > 0:
+		return usagef("takes no arguments beside its flags, %q given", args[0])
+	case o.out == "":
+		return usagef("say where the run goes, with -o RUN")
+	case o.resume && o.force:
+		return usagef("--resume continues the run and --force replaces it; give one")
+	}
+	r, warnings, err := o.settle()
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		t.warn("%s", w)
+	}
+	return trainRun(ctx, t, r, train.Options{Dir: o.out, Resume: o.resume, Force: o.force})
+}
+
+// settle puts the recipe together.
+func (o *trainOptions) settle() (train.Recipe, []string, error) {
+	var settings []train.Setting
+	if o.resume {
+		own, err := train.RunRecipe(o.out)
+		if err != nil {
+			return train.Recipe{}, nil, err
+		}
+		settings = append(settings, own...)
+	}
+	if o.recipe != "" {
+		more, err := train.ReadRecipe(o.recipe)
+		if err != nil {
+			return train.Recipe{}, nil, err
+		}
+		settings = append(settings, more...)
+	}
+	for _, key := range train.Keys() {
+		name := strings.ReplaceAll(key, "_", "-")
+		if o.flags.Changed(name) {
+			settings = append(settings, train.Flag(name, o.values[name].text))
+		}
+	}
+	r, warnings, err := train.Resolve(settings...)
+	if err == nil {
+		err = r.Complete()
+	}
+	if err != nil {
+		return r, nil, usageError(err.Error())
+	}
+	return r, warnings, nil
+}
+
+// trainRun runs the recipe, reporting to the terminal.
+func trainRun(ctx context.Context, t *terminal, r train.Recipe, o train.Options) error {
+	o.Reporter = train.Quiet(t.err)
+	if f, ok := t.err.(*os.File); ok && !t.quiet {
+		o.Reporter = train.NewReporter(f)
+	}
+	return train.Run(ctx, r, o)
+}
