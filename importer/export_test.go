@@ -1,0 +1,463 @@
+package importer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"onnxclr/importer/onnx"
+	"onnxclr/importer/torch"
+	"onnxclr/importer/weights"
+	"onnxclr/internal/file"
+	"onnxclr/internal/golden"
+)
+
+// exported writes the model and opens what was written as a checkpoint.
+func exported(t *testing.T, m *onnx.Model, ext string, o ExportOptions) (*Checkpoint, *ExportReport) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "out"+ext)
+	r, err := Export(m, path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := OpenCheckpoint(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c, r
+}
+
+// TestRoundTrip: .pth → ONNX file → .pth and .safetensors gives every tensor back to
+// the bit, under its key and in its place, counters and half precision included.
+func TestRoundTrip(t *testing.T) {
+	for _, name := range []string{"basic", "bottleneck", "grouped", "wide", "cifar", "half"} {
+		t.Run(name, func(t *testing.T) {
+			source := goldenCheckpoint(t, name)
+			converted, _ := mustConvert(t, source, ConvertOptions{})
+			path := filepath.Join(t.TempDir(), "model.onnx")
+			if _, err := Export(converted, path, ExportOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			m, err := OpenModel(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			want := source.Dicts[0].Tensors
+			back, r := exported(t, m.ONNX, ".pth", ExportOptions{})
+			if len(r.Notes) > 0 || r.Tensors != len(want) {
+				t.Errorf("report %+v, want %d tensors and no notes", r, len(want))
+			}
+			sameTensors(t, back.Dicts[0].Tensors, want)
+			safe, _ := exported(t, m.ONNX, ".safetensors", ExportOptions{})
+			sameTensors(t, byOrder(safe.Dicts[0].Tensors, want), want)
+		})
+	}
+}
+
+// byOrder puts tensors in the order of others; safetensors have their own.
+func byOrder(tensors, order []*weights.Tensor) []*weights.Tensor {
+	index := map[string]*weights.Tensor{}
+	for _, x := range tensors {
+		index[x.Name] = x
+	}
+	var out []*weights.Tensor
+	for _, x := range order {
+		if index[x.Name] != nil {
+			out = append(out, index[x.Name])
+		}
+	}
+	return out
+}
+
+func sameTensors(t *testing.T, got, want []*weights.Tensor) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d tensors, want %d", len(got), len(want))
+	}
+	for i, g := range got {
+		w := want[i]
+		if g.Name != w.Name || g.DType != w.DType || len(g.Shape)+len(w.Shape) > 0 && !reflect.DeepEqual(g.Shape, w.Shape) {
+			t.Errorf("tensor %d is %s %v %v, want %s %v %v", i, g.Name, g.DType, g.Shape, w.Name, w.DType, w.Shape)
+		} else if !bytes.Equal(g.Data, w.Data) {
+			t.Errorf("%s: the bits differ", g.Name)
+		}
+	}
+}
+
+// TestExportedFileIsOneThatConvertReads closes the circle.
+func TestExportedFileIsOneThatConvertReads(t *testing.T) {
+	source := goldenCheckpoint(t, "moco")
+	m, _ := mustConvert(t, source, ConvertOptions{})
+	back, r := exported(t, m, ".pth", ExportOptions{})
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "model.fc = torch.nn.Identity()") {
+		t.Errorf("notes %q, want one about fc", r.Notes)
+	}
+	again, _ := mustConvert(t, back, ConvertOptions{})
+	if len(again.Graph.Initializers) != len(m.Graph.Initializers) {
+		t.Fatalf("%d initializers, want %d", len(again.Graph.Initializers), len(m.Graph.Initializers))
+	}
+	for i, x := range again.Graph.Initializers {
+		if !bytes.Equal(x.Data, m.Graph.Initializers[i].Data) {
+			t.Errorf("%s differs", x.Name)
+		}
+	}
+}
+
+func TestExportProjector(t *testing.T) {
+	m := tinyModel(t)
+	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := AddBatches(m, 4); err != nil {
+		t.Fatal(err)
+	}
+	plainKeys := len(tiny().params())
+	c, r := exported(t, m, ".pth", ExportOptions{})
+	if got := len(c.Dicts[0].Tensors); got != plainKeys || len(r.Notes) != 1 {
+		t.Errorf("%d tensors, notes %q; want %d and one that the projector is left out", got, r.Notes, plainKeys)
+	}
+	c, _ = exported(t, m, ".pth", ExportOptions{Projector: true})
+	var names []string
+	for _, x := range c.Dicts[0].Tensors[plainKeys:] {
+		names = append(names, strings.TrimPrefix(x.Name, "projector."))
+	}
+	want := strings.Fields(`0.weight 1.weight 1.bias 1.running_mean 1.running_var 1.num_batches_tracked
+		3.weight 4.weight 4.bias 4.running_mean 4.running_var 4.num_batches_tracked`)
+	if !reflect.DeepEqual(names, want) {
+		t.Errorf("the projector's keys are %q, want %q", names, want)
+	}
+	for name, want := range map[string]int64{"bn1.num_batches_tracked": 105, "projector.4.num_batches_tracked": 4} {
+		for _, x := range c.Dicts[0].Tensors {
+			if x.Name != name {
+				continue
+			}
+			if n, err := x.Int64s(); err != nil || n[0] != want {
+				t.Errorf("%s is %v (%v), want %d", name, n, err, want)
+			}
+		}
+	}
+}
+
+// TestExportSlice: DirectCLR's head has no tensors for PyTorch, but the ONNX file
+// keeps it.
+func TestExportSlice(t *testing.T) {
+	m := tinyModel(t)
+	if err := AttachHead(m, Head{Kind: HeadSlice, D0: 2}); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := exported(t, m, ".pth", ExportOptions{Projector: true})
+	if got, want := len(c.Dicts[0].Tensors), len(tiny().params()); got != want {
+		t.Errorf("%d tensors, want %d", got, want)
+	}
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if _, err := Export(m, path, ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := OpenModel(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	if h, ok, err := AttachedHead(opened.ONNX); err != nil || !ok || h != (Head{Kind: HeadSlice, D0: 2}) {
+		t.Errorf("head %+v, %v, %v", h, ok, err)
+	}
+}
+
+// TestOldCheckpoints: before PyTorch 0.4.1 there were no counters; they count from 0.
+func TestOldCheckpoints(t *testing.T) {
+	var tensors []*weights.Tensor
+	for _, x := range tiny().random(1) {
+		if !strings.HasSuffix(x.Name, counterName) {
+			tensors = append(tensors, x)
+		}
+	}
+	m, r := mustConvert(t, plain(t, tensors), ConvertOptions{})
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "count from 0") || m.Meta(MetaBatches) != "" {
+		t.Errorf("notes %q, metadata %q", r.Notes, m.Meta(MetaBatches))
+	}
+	c, _ := exported(t, m, ".pth", ExportOptions{})
+	if got, want := len(c.Dicts[0].Tensors), len(tiny().params()); got != want {
+		t.Errorf("%d tensors, want %d with the counters", got, want)
+	}
+}
+
+func TestDTypes(t *testing.T) {
+	for _, dtype := range []weights.DType{weights.Float16, weights.BFloat16, weights.Float64} {
+		t.Run(dtype.String(), func(t *testing.T) {
+			var source []*weights.Tensor
+			for _, x := range tiny().random(1) {
+				if x.DType == weights.Float32 {
+					x = coarse(x)
+					switch dtype {
+					case weights.Float64:
+						x = double(t, x)
+					default:
+						n, ok := narrow(x, dtype)
+						if !ok {
+							t.Fatalf("%s is not exact", x.Name)
+						}
+						x = n
+					}
+				}
+				source = append(source, x)
+			}
+			m, r := mustConvert(t, plain(t, source), ConvertOptions{})
+			if r.DType != dtype.String() || m.Meta(MetaSourceDType) != dtype.String() {
+				t.Errorf("report says %s, metadata %s, want %v", r.DType, m.Meta(MetaSourceDType), dtype)
+			}
+			for _, x := range m.Graph.Initializers {
+				if x.DType != weights.Float32 {
+					t.Fatalf("%s is %v in the model, want float32", x.Name, x.DType)
+				}
+			}
+			c, er := exported(t, m, ".pth", ExportOptions{})
+			if dtype == weights.Float64 {
+				if c.Dicts[0].Tensors[0].DType != weights.Float32 || len(er.Notes) != 1 {
+					t.Errorf("%v, notes %q; want float32 and a note", c.Dicts[0].Tensors[0].DType, er.Notes)
+				}
+				return
+			}
+			sameTensors(t, c.Dicts[0].Tensors, source)
+			// One weight moves between two numbers of the type: all are float32 now.
+			v, err := m.Graph.Initializer("conv1.weight").Float32s()
+			if err != nil {
+				t.Fatal(err)
+			}
+			v[0] = 0.1
+			m.Graph.SetInitializer(weights.FromFloat32("conv1.weight", m.Graph.Initializer("conv1.weight").Shape, v))
+			c, er = exported(t, m, ".pth", ExportOptions{})
+			for _, x := range c.Dicts[0].Tensors {
+				if x.DType == dtype {
+					t.Fatalf("%s is %v after a change that does not fit", x.Name, dtype)
+				}
+			}
+			if len(er.Notes) != 1 || !strings.Contains(er.Notes[0], "because they have changed") {
+				t.Errorf("notes %q", er.Notes)
+			}
+		})
+	}
+	t.Run("mixed", func(t *testing.T) {
+		source := tiny().random(1)
+		source[0] = halve(t, coarse(source[0]))
+		m, r := mustConvert(t, plain(t, source), ConvertOptions{})
+		if r.DType != "mixed" {
+			t.Errorf("report says %s, want mixed", r.DType)
+		}
+		if c, _ := exported(t, m, ".pth", ExportOptions{}); c.Dicts[0].Tensors[0].DType != weights.Float32 {
+			t.Error("want float32")
+		}
+	})
+	t.Run("counters as floats", func(t *testing.T) {
+		source := tiny().random(1)
+		for i, x := range source {
+			if strings.HasSuffix(x.Name, counterName) {
+				source[i] = weights.FromFloat32(x.Name, nil, []float32{64})
+			}
+		}
+		if m, _ := mustConvert(t, plain(t, source), ConvertOptions{}); m.Meta(MetaBatches) != "64" {
+			t.Errorf("metadata %q, want 64", m.Meta(MetaBatches))
+		}
+		for i, x := range source {
+			if x.Name == "bn1."+counterSuffix {
+				source[i] = weights.FromFloat32(x.Name, nil, []float32{0.5})
+			}
+		}
+		_, _, err := Convert(plain(t, source), ConvertOptions{})
+		wantError(t, err, "bn1.num_batches_tracked is 0.5, want a whole number")
+	})
+}
+
+// double widens a float32 tensor.
+func double(t *testing.T, x *weights.Tensor) *weights.Tensor {
+	t.Helper()
+	v, err := x.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &weights.Tensor{Name: x.Name, DType: weights.Float64, Shape: x.Shape}
+	for _, f := range v {
+		out.Data = binary.LittleEndian.AppendUint64(out.Data, math.Float64bits(float64(f)))
+	}
+	return out
+}
+
+// TestExactHalf goes through all 65536 float16 numbers, and numbers between them.
+func TestExactHalf(t *testing.T) {
+	for h := range 1 << 16 {
+		f := weights.HalfToFloat32(uint16(h))
+		if got, ok := exactHalf(math.Float32bits(f)); !ok || got != uint16(h) {
+			t.Fatalf("%#04x (%v) became %#04x, %v", h, f, got, ok)
+		}
+	}
+	for _, f := range []float32{0.1, 65520, 1e-8, 1 + 1.0/2048, 3.0e38, -1e-40} {
+		if got, ok := exactHalf(math.Float32bits(f)); ok {
+			t.Errorf("%v became %#04x, but is no float16", f, got)
+		}
+	}
+}
+
+func TestExportEvaluationForm(t *testing.T) {
+	m := tinyModel(t)
+	bn := m.Graph.Producer("bn1_output")
+	bn.SetAttribute(onnx.IntAttr("training_mode", 1))
+	bn.Outputs = append(bn.Outputs, "mean", "var")
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if _, err := Export(m, path, ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := OpenModel(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if n := out.ONNX.Graph.Producer("bn1_output"); len(n.Outputs) != 1 || n.Int("training_mode", 0) != 0 || n.Float("epsilon", 0) != 1e-5 {
+		t.Errorf("written as %+v", n)
+	}
+	if len(bn.Outputs) != 3 || bn.Int("training_mode", 0) != 1 {
+		t.Error("the model in memory was changed")
+	}
+}
+
+func TestExportRefuses(t *testing.T) {
+	dir := t.TempDir()
+	m := tinyModel(t)
+	_, err := Export(m, filepath.Join(dir, "out.bin"), ExportOptions{})
+	wantError(t, err, `unknown extension ".bin"; want .onnx`)
+	path := filepath.Join(dir, "out.pth")
+	for _, force := range []bool{false, true} {
+		if _, err := Export(m, path, ExportOptions{Force: force}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Export(m, path, ExportOptions{}); !errors.Is(err, file.ErrExists) {
+		t.Errorf("error %v, want that the file exists", err)
+	}
+	if _, err := Export(m, filepath.Join(dir, "no", "such", "folder.onnx"), ExportOptions{}); err == nil {
+		t.Error("wrote into a folder that does not exist")
+	}
+	broken := tinyModel(t)
+	broken.Graph.Nodes = broken.Graph.Nodes[1:]
+	if _, err := Export(broken, filepath.Join(dir, "broken.onnx"), ExportOptions{}); err == nil {
+		t.Error("wrote a graph whose first node is missing")
+	}
+	lost := tinyModel(t)
+	if err := lost.Graph.Rename(map[string]string{"conv1.weight": "onnx::Conv_12"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Export(lost, filepath.Join(dir, "lost.pth"), ExportOptions{})
+	wantError(t, err, `1 weights have no PyTorch key any more ("onnx::Conv_12"`)
+	lost.SetMeta(MetaBatches, "{")
+	_, err = Export(lost, filepath.Join(dir, "lost.pth"), ExportOptions{})
+	wantError(t, err, "num_batches_tracked")
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v (%v), want out.pth only", entries, err)
+	}
+}
+
+func TestOpenModel(t *testing.T) {
+	dir := t.TempDir()
+	m := tinyModel(t)
+	run := filepath.Join(dir, "run")
+	if err := os.Mkdir(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := OpenModel(run)
+	wantError(t, err, "is a directory without model.onnx")
+	path := filepath.Join(run, RunModel)
+	if _, err := Export(m, path, ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{path, run} {
+		got, err := OpenModel(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Path != path || got.SHA256() != hash(b) || got.BatchNorm.Kept != 6 || got.BatchNorm.Folded != 0 {
+			t.Errorf("opened %s with hash %s, %+v", got.Path, got.SHA256(), got.BatchNorm)
+		}
+		if !bytes.Equal(encode(t, got.ONNX), encode(t, m)) {
+			t.Error("the model is not the one written")
+		}
+		if err := got.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err = OpenModel(golden.Path(t, "importer/basic.pth"))
+	wantError(t, err, "basic.pth -o model.onnx")
+	_, err = OpenModel(filepath.Join(dir, "absent.onnx"))
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v, want that the file does not exist", err)
+	}
+	for name, contents := range map[string]string{"empty.onnx": "", "page.onnx": "<html>", "noise.onnx": "noise", "cut.onnx": string(encode(t, m)[:900])} {
+		at := filepath.Join(dir, name)
+		if err := os.WriteFile(at, []byte(contents), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := OpenModel(at)
+		wantError(t, err, name+": ")
+	}
+}
+
+// TestReadsOtherFormats: the same weights as safetensors convert to the same model.
+func TestReadsOtherFormats(t *testing.T) {
+	m := tinyModel(t)
+	safe, _ := exported(t, m, ".safetensors", ExportOptions{})
+	if safe.Format != "safetensors" {
+		t.Errorf("format %q", safe.Format)
+	}
+	again, _ := mustConvert(t, safe, ConvertOptions{})
+	for i, x := range again.Graph.Initializers {
+		if w := m.Graph.Initializers[i]; x.Name != w.Name || !bytes.Equal(x.Data, w.Data) {
+			t.Errorf("%s differs from %s", x.Name, w.Name)
+		}
+	}
+}
+
+// BenchmarkConvert is the whole way of a 46 MB checkpoint to its file.
+func BenchmarkConvert(b *testing.B) {
+	stem := Stem{Width: 64, Kernel: 7, Stride: 2, Pad: 3, MaxPool: true}
+	net := &ResNet{Channels: 3, Groups: 1, Stem: stem, Classes: 1000}
+	for i := range 4 {
+		net.Stages = append(net.Stages, Stage{Blocks: 2, Mid: 64 << i, Out: 64 << i, Downsample: i > 0})
+	}
+	dir := b.TempDir()
+	source := filepath.Join(dir, "resnet18.pth")
+	tensors := net.random(1)
+	if err := file.Write(source, func(w io.Writer) error { return torch.Write(w, torch.StateDict(tensors, nil)) }); err != nil {
+		b.Fatal(err)
+	}
+	st, err := os.Stat(source)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(st.Size())
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := OpenCheckpoint(source)
+		if err != nil {
+			b.Fatal(err)
+		}
+		m, _, err := Convert(c, ConvertOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := Export(m, filepath.Join(dir, "m.onnx"), ExportOptions{Force: true}); err != nil {
+			b.Fatal(err)
+		}
+		c.Close()
+	}
+}
