@@ -49,12 +49,8 @@ func (g *Graph) tensors(f func(*Tensor)) {
 					f(t)
 				}
 			}
-			for _, inner := range append([]*Graph{a.G}, a.Graphs...) {
-				if inner != nil {
-					inner.tensors(f)
-				}
-			}
 		}
+		n.inner(func(inner *Graph) { inner.tensors(f) })
 	}
 }
 

@@ -60,11 +60,7 @@ func (g *Graph) SetInitializer(t *weights.Tensor) {
 		old.Tensor, old.ElemType, old.External = *t, ElemType(t.DType), nil
 		return
 	}
-	if g.index == nil {
-		g.reindex()
-	}
-	g.index[t.Name] = len(g.Initializers)
-	g.Initializers = append(g.Initializers, NewTensor(t))
+	g.AddInitializer(NewTensor(t))
 }
 
 func (g *Graph) reindex() {
@@ -111,8 +107,8 @@ func FloatValue(name string, shape ...Dim) *ValueInfo {
 	return &ValueInfo{Name: name, ElemType: elemFloat, HasShape: true, Shape: shape}
 }
 
-// names returns every tensor name that g itself mentions.
-func (g *Graph) names() map[string]bool {
+// Names returns every tensor name that g itself mentions, inner graphs aside.
+func (g *Graph) Names() map[string]bool {
 	names := map[string]bool{}
 	for _, n := range g.Nodes {
 		for _, list := range [][]string{n.Inputs, n.Outputs} {

@@ -21,7 +21,7 @@ import (
 // Nodes keep their number and order.
 func Skeleton(m *Model) []byte {
 	s := &Model{IRVersion: m.IRVersion, ProducerName: m.ProducerName, Opsets: m.Opsets, Graph: &Graph{Name: m.Graph.Name}}
-	taken := m.Graph.names()
+	taken := m.Graph.Names()
 	for i, n := range m.Graph.Nodes {
 		s.Graph.Nodes = append(s.Graph.Nodes, &Node{
 			Name: n.Name, OpType: n.OpType, Domain: n.Domain,

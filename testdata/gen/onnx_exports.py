@@ -20,6 +20,7 @@ import sys
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
@@ -87,13 +88,14 @@ def model(arch, head="flatten"):
 def export(name, net, opset, mode="eval", output=("logits",), dynamic=True, **kw):
     path = OUT / (name + ".onnx")
     net.train(mode == "training")
+    statistics = {k: v.clone().numpy() for k, v in net.state_dict().items() if "running" in k}
     axes = dict(DYNAMIC, **{o: {0: "batch"} for o in output}) if dynamic else None
     if not LEGACY:
         kw.setdefault("dynamo", False)
     torch.onnx.export(
         net, INPUT, str(path), opset_version=opset, input_names=["input"], output_names=list(output), dynamic_axes=axes,
         training=getattr(torch.onnx.TrainingMode, mode.upper()), do_constant_folding=mode == "eval", **kw)
-    finish(path)
+    finish(path, statistics)
 
 
 def dynamo(name, net, train=False, **kw):
@@ -105,9 +107,13 @@ def dynamo(name, net, train=False, **kw):
     finish(path)
 
 
-def finish(path):
-    """Drops doc strings with the exporting machine's paths, and checks the file."""
+def finish(path, statistics={}):
+    """Drops doc strings with the exporting machine's paths, puts the running statistics
+    back that tracing in training mode has moved, and checks the file."""
     m = onnx.load(str(path))
+    for t in m.graph.initializer:
+        if t.name in statistics:
+            t.CopyFrom(onnx.numpy_helper.from_array(statistics[t.name], t.name))
     for n in m.graph.node:
         n.ClearField("doc_string")
         if hasattr(n, "metadata_props"):

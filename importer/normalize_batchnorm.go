@@ -1,0 +1,134 @@
+package importer
+
+import (
+	"fmt"
+	"strings"
+
+	"onnxclr/importer/onnx"
+)
+
+// BatchNormState is what an export left of a network's batch normalisation.
+type BatchNormState struct {
+	Convolutions int // Conv nodes
+	Kept         int // BatchNormalization nodes
+	Training     int // of which normalise by the batch (5 outputs, or training_mode 1)
+	Frozen       int // of which normalise by running statistics, beside others that train
+	Folded       int // convolutions that hold a BatchNormalization in weight and bias
+	Evidence     string
+}
+
+// String says it in one line.
+func (s BatchNormState) String() string {
+	var parts []string
+	nodes := fmt.Sprintf("%d BatchNormalization nodes", s.Kept)
+	if s.Kept == 1 {
+		nodes = "1 BatchNormalization node"
+	}
+	switch {
+	case s.Kept == 0 && s.Folded == 0:
+		return "no BatchNormalization, and no sign that there was any"
+	case s.Kept == 0:
+	case s.Training == 0:
+		parts = append(parts, nodes+", inference form")
+	case s.Frozen > 0:
+		parts = append(parts, fmt.Sprintf("%s, %d in training form and %d frozen", nodes, s.Training, s.Frozen))
+	default:
+		parts = append(parts, nodes+", training form")
+	}
+	if s.Folded > 0 {
+		text := fmt.Sprintf("folded into %d of %d convolutions at export", s.Folded, s.Convolutions)
+		if s.Kept == 0 {
+			text += ": no BatchNormalization left"
+		}
+		parts = append(parts, text+" ("+s.Evidence+")")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// detectBatchNorm looks at the graph as it was exported. That a BatchNormalization
+// was folded cannot be seen in the numbers: it leaves a convolution with a bias,
+// which some networks have anyway. There are two signs, and Evidence says which was
+// seen:
+//
+//   - the weight or the bias has a name that exporters give to what they computed
+//     themselves, and no BatchNormalization follows;
+//   - nothing is normalised, the network is residual (it adds the outputs of
+//     convolutions), and every convolution has a bias: residual networks of this
+//     depth are normalised, and their convolutions have none before folding.
+func detectBatchNorm(m *onnx.Model) BatchNormState {
+	g := m.Graph
+	var s BatchNormState
+	normalised := map[string]bool{} // tensors that a BatchNormalization reads
+	for _, n := range g.Nodes {
+		if !n.Standard() {
+			continue
+		}
+		switch n.OpType {
+		case "Conv":
+			s.Convolutions++
+		case "BatchNormalization":
+			s.Kept++
+			normalised[n.Input(0)] = true
+			if trains(n, m.Opset("")) {
+				s.Training++
+			}
+		}
+	}
+	if s.Training > 0 {
+		s.Frozen = s.Kept - s.Training
+	}
+	biased, computed := 0, 0
+	for _, n := range g.Nodes {
+		if n.OpType != "Conv" || !n.Standard() || n.Input(2) == "" || normalised[n.Output(0)] {
+			continue
+		}
+		biased++
+		if madeUp(n.Inputs[1]) || madeUp(n.Inputs[2]) || fusedBias(n, 2) {
+			computed++
+		}
+	}
+	switch {
+	case computed > 0:
+		s.Folded = computed
+		s.Evidence = "their weights have the names of folded ones"
+	case s.Kept == 0 && biased > 1 && biased == s.Convolutions && residual(g):
+		s.Folded = biased
+		s.Evidence = "all convolutions of a residual network have a bias and nothing is normalised"
+	}
+	return s
+}
+
+// trains reports whether a BatchNormalization is in its training form: until opset
+// 13 that is the number of outputs, since then an attribute.
+func trains(n *onnx.Node, opset int64) bool {
+	if opset >= 14 {
+		return n.Int("training_mode", 0) != 0
+	}
+	for i := 1; i < len(n.Outputs); i++ {
+		if n.Outputs[i] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// residual reports whether some Add joins two computed tensors, one of them the
+// output of a convolution.
+func residual(g *onnx.Graph) bool {
+	producer := map[string]string{}
+	for _, n := range g.Nodes {
+		for _, o := range n.Outputs {
+			producer[o] = n.OpType
+		}
+	}
+	for _, n := range g.Nodes {
+		if n.OpType != "Add" {
+			continue
+		}
+		a, b := producer[n.Input(0)], producer[n.Input(1)]
+		if a != "" && b != "" && (a == "Conv" || b == "Conv") {
+			return true
+		}
+	}
+	return false
+}
