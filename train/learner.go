@@ -15,6 +15,7 @@ import (
 	"onnxclr/importer/safetensors"
 	"onnxclr/importer/weights"
 	"onnxclr/internal/graph"
+	"onnxclr/internal/kernel"
 	"onnxclr/internal/kernel/reference"
 	"onnxclr/internal/vm"
 )
@@ -32,8 +33,6 @@ type learner struct {
 	images    []int // [2N,3,H,W]
 	loss, z   *G.Node
 	params    []Param
-	chunks    []chunk // of the parameters
-	sums      []float64
 	optimizer Optimizer
 	counted   int // steps that the model's metadata count
 }
@@ -49,7 +48,7 @@ func newLearner(r *Recipe, dir string, saved *state, size [3]int, warn func(stri
 	if err != nil {
 		return nil, err
 	}
-	l := &learner{model: model, images: []int{2 * size[0], 3, size[1], size[2]}, optimizer: newOptimizer(r)}
+	l := &learner{model: model, images: []int{2 * size[0], 3, size[1], size[2]}}
 	err = func() error {
 		if saved == nil {
 			if err := checkBatchNorm(r, model, warn); err != nil {
@@ -87,11 +86,6 @@ func (l *learner) compile(r *Recipe) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, n := range l.program.Norms {
-		if n.Count < 2 {
-			return fmt.Errorf("%s: batch normalisation of %d value a channel has no variance; use more images a step or larger ones", n.Name, n.Count)
-		}
-	}
 	l.z = l.program.Outputs[importer.EmbeddingName]
 	if l.loss, err = addLoss(r, l.z); err != nil {
 		return err
@@ -100,26 +94,26 @@ func (l *learner) compile(r *Recipe) (err error) {
 		return err
 	}
 	keep := []*G.Node{l.loss, l.z}
-	var lengths []int
 	for _, p := range l.program.Params {
 		if d := m.Graph.Initializer(p.Name).DType; d != weights.Float32 {
 			return fmt.Errorf("parameter %q is %v; only float32 is trained, convert the model first", p.Name, d)
 		}
 		l.params = append(l.params, Param{p.Name, p.Shape, p.Value})
-		lengths = append(lengths, len(p.Value))
 		keep = append(keep, p.Grad)
 	}
 	for _, n := range l.program.Norms {
 		keep = append(keep, n.Stats)
 	}
-	l.chunks = chunksOf(lengths)
-	l.sums = make([]float64, len(l.chunks))
 	l.machine, err = vm.Compile(l.program.Graph, vm.Options{Keep: keep, MaxBytes: availableMemory()})
 	var big *vm.MemoryError
 	if errors.As(err, &big) {
 		return fmt.Errorf("a step of %d images at %d×%d: %w; use a smaller batch or image_size", l.images[0]/2, l.images[2], l.images[3], err)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	l.optimizer = newOptimizer(r, l.machine.Pool())
+	return nil
 }
 
 // restore takes the step and the optimizer's state from a checkpoint.
@@ -161,8 +155,8 @@ func (l *learner) train(images []float32, m *Metrics) error {
 	m.GradNorm = norm
 	m.Accuracy = l.accuracy()
 	l.optimizer.Step(l.params, grads, m.LearningRate)
-	for _, n := range l.program.Norms {
-		reference.UpdateRunning(2, len(n.Mean), n.Count, n.Momentum, n.Mean, n.Var, l.machine.Values(n.Stats))
+	if err := l.program.UpdateRunning(l.machine.Values); err != nil {
+		return fmt.Errorf("step %d: %w", l.step, err)
 	}
 	l.step++
 	return nil
@@ -170,13 +164,9 @@ func (l *learner) train(images []float32, m *Metrics) error {
 
 // norm returns ‖g‖₂ over all parameters; it is finite exactly when all of g is.
 func (l *learner) norm(grads [][]float32) float64 {
-	parallel(len(l.chunks), func(k int) {
-		c := l.chunks[k]
-		l.sums[k] = sumSquares(grads[c.i][c.lo:c.hi])
-	})
 	var sum float64
-	for _, s := range l.sums {
-		sum += s
+	for _, g := range grads {
+		sum += kernel.SumSquares(l.machine.Pool(), g)
 	}
 	return math.Sqrt(sum)
 }
@@ -198,7 +188,7 @@ func (l *learner) writeModel(w io.Writer) error {
 	m := l.model.ONNX
 	for _, name := range l.weights.Names() {
 		if t := m.Graph.Initializer(name); t.DType == weights.Float32 {
-			m.Graph.SetInitializer(weights.FromFloat32(name, t.Shape, l.weights.Values(name)))
+			m.Graph.SetInitializer(l.weights.Tensor(name))
 		}
 	}
 	if err := importer.AddBatches(m, 2*int64(l.step-l.counted)); err != nil {

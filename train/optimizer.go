@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"onnxclr/importer/weights"
+	"onnxclr/internal/kernel"
 )
 
 // Param is a parameter as an optimizer sees it.
@@ -30,18 +31,17 @@ type Optimizer interface {
 }
 
 // newOptimizer returns the recipe's.
-func newOptimizer(r *Recipe) Optimizer {
+func newOptimizer(r *Recipe, pool *kernel.Pool) Optimizer {
 	if r.Optimizer == "lars" {
-		return &LARS{Momentum: r.Momentum, WeightDecay: r.WeightDecay, Eta: r.LarsEta, Exclude1D: r.ExcludeNorm}
+		return &LARS{Pool: pool, Momentum: r.Momentum, WeightDecay: r.WeightDecay, Eta: r.LarsEta, Exclude1D: r.ExcludeNorm}
 	}
-	return &SGD{Momentum: r.Momentum, Nesterov: r.Nesterov, WeightDecay: r.WeightDecay, Exclude1D: r.ExcludeNorm}
+	return &SGD{Pool: pool, Momentum: r.Momentum, Nesterov: r.Nesterov, WeightDecay: r.WeightDecay, Exclude1D: r.ExcludeNorm}
 }
 
 // momentum is the moving sum that both optimizers keep for every parameter.
 type momentum struct {
 	params []Param
 	buffer [][]float32
-	chunks []chunk
 }
 
 // start allocates zeros for params unless that has been done.
@@ -49,13 +49,10 @@ func (m *momentum) start(params []Param) {
 	if m.buffer != nil {
 		return
 	}
-	lengths := make([]int, len(params))
 	m.params, m.buffer = slices.Clone(params), make([][]float32, len(params))
 	for i, p := range params {
-		lengths[i] = len(p.Value)
-		m.buffer[i] = make([]float32, lengths[i])
+		m.buffer[i] = make([]float32, len(p.Value))
 	}
-	m.chunks = chunksOf(lengths)
 }
 
 const momentumSuffix = ".momentum"
@@ -100,6 +97,6 @@ func (m *momentum) setState(params []Param, state []*weights.Tensor) error {
 	return nil
 }
 
-// excluded reports whether a parameter is a bias or belongs to a normalisation,
-// which the published LARS neither decays nor scales: it has one dimension.
-func excluded(filter bool, p Param) bool { return filter && len(p.Shape) == 1 }
+// is1D reports whether a parameter is a bias or belongs to a normalisation, which
+// the published LARS neither decays nor scales: it has one dimension.
+func (p Param) is1D() bool { return len(p.Shape) == 1 }

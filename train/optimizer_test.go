@@ -2,23 +2,25 @@ package train
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"testing"
 
 	"onnxclr/importer/weights"
 	"onnxclr/internal/golden"
+	"onnxclr/internal/kernel"
 	"onnxclr/internal/stream"
 )
 
-var optimizers = map[string]func() Optimizer{
-	"sgd":          func() Optimizer { return &SGD{Momentum: 0.9, WeightDecay: 1e-2} },
-	"sgd_nesterov": func() Optimizer { return &SGD{Momentum: 0.9, WeightDecay: 1e-2, Nesterov: true} },
-	"sgd_plain":    func() Optimizer { return &SGD{} },
-	"sgd_exclude":  func() Optimizer { return &SGD{Momentum: 0.9, WeightDecay: 0.1, Exclude1D: true} },
-	"lars":         func() Optimizer { return &LARS{Momentum: 0.9, WeightDecay: 1e-2, Eta: 0.5, Exclude1D: true} },
-	"lars_all":     func() Optimizer { return &LARS{Momentum: 0.9, WeightDecay: 1e-2, Eta: 0.5} },
-	"lars_nodecay": func() Optimizer { return &LARS{Momentum: 0.9, Eta: 0.5, Exclude1D: true} },
+var optimizers = map[string]func(*kernel.Pool) Optimizer{
+	"sgd":          func(p *kernel.Pool) Optimizer { return &SGD{Pool: p, Momentum: 0.9, WeightDecay: 1e-2} },
+	"sgd_nesterov": func(p *kernel.Pool) Optimizer { return &SGD{Pool: p, Momentum: 0.9, WeightDecay: 1e-2, Nesterov: true} },
+	"sgd_plain":    func(p *kernel.Pool) Optimizer { return &SGD{Pool: p} },
+	"sgd_exclude":  func(p *kernel.Pool) Optimizer { return &SGD{Pool: p, Momentum: 0.9, WeightDecay: 0.1, Exclude1D: true} },
+	"lars": func(p *kernel.Pool) Optimizer {
+		return &LARS{Pool: p, Momentum: 0.9, WeightDecay: 1e-2, Eta: 0.5, Exclude1D: true}
+	},
+	"lars_all":     func(p *kernel.Pool) Optimizer { return &LARS{Pool: p, Momentum: 0.9, WeightDecay: 1e-2, Eta: 0.5} },
+	"lars_nodecay": func(p *kernel.Pool) Optimizer { return &LARS{Pool: p, Momentum: 0.9, Eta: 0.5, Exclude1D: true} },
 }
 
 var goldenNames = []string{"conv.weight", "fc.weight", "fc.bias", "bn.weight", "zero.weight", "still.weight"}
@@ -27,6 +29,7 @@ var goldenNames = []string{"conv.weight", "fc.weight", "fc.bias", "bn.weight", "
 // goes through tensors half-way, as through a checkpoint.
 func TestOptimizersFollowPyTorch(t *testing.T) {
 	arrays := golden.Load(t, "train/optim.npz")
+	pool := testPool(t, 0)
 	rates := arrays["lr"].F64
 	for name, make := range optimizers {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +38,7 @@ func TestOptimizersFollowPyTorch(t *testing.T) {
 				a := arrays["init/"+n]
 				params = append(params, Param{n, a.Shape, slices.Clone(a.F32)})
 			}
-			o := make()
+			o := make(pool)
 			for step, lr := range rates {
 				var grads [][]float32
 				for _, n := range goldenNames {
@@ -49,7 +52,7 @@ func TestOptimizersFollowPyTorch(t *testing.T) {
 				}
 				if step == 4 {
 					state := o.State()
-					o = make()
+					o = make(pool)
 					if err := o.SetState(params, state); err != nil {
 						t.Fatal(err)
 					}
@@ -60,8 +63,9 @@ func TestOptimizersFollowPyTorch(t *testing.T) {
 }
 
 func TestZeroRateMovesNothingButMomentum(t *testing.T) {
+	pool := testPool(t, 0)
 	for name, make := range optimizers {
-		o := make()
+		o := make(pool)
 		p := []Param{{"w", []int{2, 2}, []float32{1, 2, 3, 4}}}
 		o.Step(p, [][]float32{{1, 1, 1, 1}}, 0)
 		golden.Check(t, name, golden.Exact, p[0].Value, []float32{1, 2, 3, 4})
@@ -93,11 +97,11 @@ func TestStateIsRefused(t *testing.T) {
 	}
 }
 
-// Several chunks, any number of cores: the same bits.
+// The same bits on any number of cores.
 func TestCoresDoNotChangeTheStep(t *testing.T) {
 	run := func(o Optimizer) []float32 {
 		r := stream.New(1, "test")
-		n := 3*chunkLen + 17
+		n := 100_003
 		p, g := make([]float32, n), make([]float32, n)
 		for i := range p {
 			p[i], g[i] = float32(r.NormFloat64()), float32(r.NormFloat64())
@@ -108,13 +112,16 @@ func TestCoresDoNotChangeTheStep(t *testing.T) {
 		}
 		return append(params[0].Value, params[1].Value...)
 	}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	one, three := testPool(t, 1), testPool(t, 3)
 	for name, make := range optimizers {
-		runtime.GOMAXPROCS(1)
-		one := run(make())
-		runtime.GOMAXPROCS(4)
-		golden.Check(t, name, golden.Exact, run(make()), one)
+		golden.Check(t, name, golden.Exact, run(make(three)), run(make(one)))
 	}
+}
+
+func testPool(t testing.TB, workers int) *kernel.Pool {
+	p := kernel.NewPool(workers)
+	t.Cleanup(p.Close)
+	return p
 }
 
 func BenchmarkOptimizers(b *testing.B) {
@@ -124,9 +131,10 @@ func BenchmarkOptimizers(b *testing.B) {
 	for i := range grads[0] {
 		params[0].Value[i], grads[0][i] = 1, float32(i%7)
 	}
+	pool := testPool(b, 0)
 	for name, o := range map[string]Optimizer{
-		"SGD":  &SGD{Momentum: 0.9, WeightDecay: 1e-6},
-		"LARS": &LARS{Momentum: 0.9, WeightDecay: 1e-6, Eta: 0.001},
+		"SGD":  &SGD{Pool: pool, Momentum: 0.9, WeightDecay: 1e-6},
+		"LARS": &LARS{Pool: pool, Momentum: 0.9, WeightDecay: 1e-6, Eta: 0.001},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(5 * 4 * n) // three arrays read, two written
