@@ -113,8 +113,8 @@ func exportTensors(m *onnx.Model, ext string, o ExportOptions) (*ExportReport, f
 	if m.Meta(MetaArchitecture) != "" && m.Graph.Initializer("fc.weight") == nil {
 		r.Notes = append(r.Notes, "there is no fc: before load_state_dict(strict=True) set model.fc = torch.nn.Identity()")
 	}
-	if folded := detectBatchNorm(m).Folded; folded > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("batch normalisation is folded into %d convolutions: torchvision's models have no keys for their biases", folded))
+	if n := biased(m.Graph); n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d convolutions have a bias, as after folding batch normalisation into them: torchvision's ResNets have no keys for these", n))
 	}
 	if h, ok, err := AttachedHead(m); err == nil && ok && h.trainable() {
 		if o.Projector {
@@ -132,6 +132,17 @@ func exportTensors(m *onnx.Model, ext string, o ExportOptions) (*ExportReport, f
 		return r, func(w io.Writer) error { return safetensors.Write(w, tensors, metadata) }, nil
 	}
 	return r, func(w io.Writer) error { return torch.Write(w, torch.StateDict(tensors, nil)) }, nil
+}
+
+// biased counts the convolutions that have a bias.
+func biased(g *onnx.Graph) int {
+	count := 0
+	for _, n := range g.Nodes {
+		if n.OpType == "Conv" && n.Standard() && n.Input(2) != "" {
+			count++
+		}
+	}
+	return count
 }
 
 // StateDict returns a model's weights under PyTorch's keys and in PyTorch's order,

@@ -3,6 +3,7 @@ package importer
 import (
 	"bytes"
 	"math"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -244,5 +245,48 @@ func TestBatchesTracked(t *testing.T) {
 	m.SetMeta(MetaBatches, "many")
 	if _, err := BatchesTracked(m); err == nil {
 		t.Error("a counter that is no number was accepted")
+	}
+}
+
+// TestHeadOnExports attaches a head to what PyTorch's exporters write, where no
+// output is called representation, and takes the weights back to PyTorch.
+func TestHeadOnExports(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(golden.Testdata(t, "onnx"), "*.onnx"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d models in testdata/onnx (%v)", len(files), err)
+	}
+	for _, path := range files {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			m, err := OpenModel(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if err := AttachHead(m.ONNX, Head{Kind: HeadMLP, Dim: 3}); err != nil {
+				t.Fatal(err)
+			}
+			r, d, err := representation(m.ONNX)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := m.ONNX.Graph.Producer("projector.0_output").Input(0); got != r {
+				t.Errorf("the head stands on %q, want %q", got, r)
+			}
+			if w := m.ONNX.Graph.Initializer("projector.0.weight"); w.Shape[1] != d {
+				t.Errorf("the head is for %d channels, the representation has %d", w.Shape[1], d)
+			}
+			if err := onnx.Check(evaluation(m.ONNX)); err != nil {
+				t.Error(err)
+			}
+			c, report := exported(t, m.ONNX, ".pth", ExportOptions{})
+			if strings.Contains(path, "_training") && !strings.Contains(path, "tiny_") || strings.Contains(path, "_preserve") {
+				if _, _, err := Convert(c, ConvertOptions{}); err != nil {
+					t.Error(err)
+				}
+			}
+			if m.BatchNorm.Folded > 0 && len(report.Notes) < 2 {
+				t.Errorf("notes %q, want one about folding", report.Notes)
+			}
+		})
 	}
 }
