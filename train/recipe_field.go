@@ -42,6 +42,24 @@ func Note(key string) string {
 	return ""
 }
 
+// Kind returns what a key takes: "text", "bool", "int", "number" or "numbers"; "" for
+// an unknown key.
+func Kind(key string) string {
+	switch f := field(reflect.ValueOf(Recipe{}), key); f.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "bool"
+	case reflect.Int, reflect.Uint64:
+		return "int"
+	case reflect.Float64:
+		return "number"
+	case reflect.Slice:
+		return "numbers"
+	}
+	return ""
+}
+
 func keyOf(f reflect.StructField) string { return f.Tag.Get("yaml") }
 
 // field returns the field of key in the recipe v, invalid when there is none.

@@ -159,8 +159,16 @@ func TestRecipeRoundTrip(t *testing.T) {
 		}
 	}
 	for _, key := range Keys() {
-		if Note(key) == "" {
-			t.Errorf("%s has no note", key)
+		if Note(key) == "" || Kind(key) == "" {
+			t.Errorf("%s has note %q, kind %q", key, Note(key), Kind(key))
+		}
+	}
+}
+
+func TestKindsAreTheFields(t *testing.T) {
+	for key, want := range map[string]string{"model": "text", "nesterov": "bool", "d0": "int", "seed": "int", "lr": "number", "step_at": "numbers", "-": "", "loss_": ""} {
+		if got := Kind(key); got != want {
+			t.Errorf("%s is %q, want %q", key, got, want)
 		}
 	}
 }
