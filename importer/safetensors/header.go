@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -74,21 +75,43 @@ func (p *parser) object(what string, member func(key string)) {
 	if p.token() != json.Delim('{') {
 		p.failf("%s is no JSON object", what)
 	}
-	seen := make(map[string]bool)
+	var seen keys
 	for p.err == nil {
 		t := p.token()
 		if t == json.Delim('}') {
 			return
 		}
 		key, _ := t.(string)
-		if seen[key] {
+		if !seen.add(key) {
 			p.failf("%q is in %s twice", key, what)
 		}
-		seen[key] = true
 		if p.err == nil {
 			member(key)
 		}
 	}
+}
+
+// keys is a set that costs no map while it is as small as a tensor's attributes.
+type keys struct {
+	few  []string
+	many map[string]bool
+}
+
+// add reports whether the key is new.
+func (k *keys) add(key string) bool {
+	const few = 4
+	if k.many[key] || slices.Contains(k.few, key) {
+		return false
+	}
+	if len(k.few) < few {
+		k.few = append(k.few, key)
+		return true
+	}
+	if k.many == nil {
+		k.many = make(map[string]bool)
+	}
+	k.many[key] = true
+	return true
 }
 
 func (p *parser) entry(name string) entry {
