@@ -122,19 +122,26 @@ func openTar(path string) (store, error) {
 	if err != nil {
 		return nil, unwrapPath(err)
 	}
-	x, err := indexTar(f)
+	st, err := f.Stat()
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return newArchive(x, fileBlob{f: f}), nil
-}
-
-func indexTar(f *os.File) (*index, error) {
-	st, err := f.Stat()
+	x, err := indexTar(f, st.Size())
 	if err != nil {
+		f.Close()
 		return nil, err
 	}
+	return newArchive(x, fileBlob{f}), nil
+}
+
+// seekable is a file, or bytes in a test.
+type seekable interface {
+	io.ReadSeeker
+	io.ReaderAt
+}
+
+func indexTar(f seekable, length int64) (*index, error) {
 	x := new(index)
 	// tar.Reader reads headers block by block and seeks over the rest, so that after
 	// Next the file stands at the member's first byte.
@@ -151,8 +158,8 @@ func indexTar(f *os.File) (*index, error) {
 		if err != nil {
 			return nil, err
 		}
-		if h.Size > st.Size()-off {
-			return nil, formatf("the tar archive is truncated: %s needs %d bytes, %d are left", name, h.Size, st.Size()-off)
+		if h.Size > length-off {
+			return nil, formatf("the tar archive is truncated: %s needs %d bytes, %d are left", name, h.Size, length-off)
 		}
 		x.put(name, member{off, h.Size})
 	}
@@ -160,7 +167,7 @@ func indexTar(f *os.File) (*index, error) {
 
 // endsWell returns an error unless the file stands behind a block of zeros, which
 // marks the end of an archive: without it some of its files may be missing.
-func endsWell(f *os.File) error {
+func endsWell(f seekable) error {
 	at, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return err
@@ -205,7 +212,7 @@ func openTarGz(path string) (store, error) {
 		return nil, err
 	}
 	b := new(spillBlob)
-	x, err := unpack(bufio.NewReaderSize(f, 1<<20), b, growthFloor+maxGrowth*st.Size())
+	x, err := gunzip(bufio.NewReaderSize(f, 1<<20), b, growthFloor+maxGrowth*st.Size())
 	if err == nil {
 		err = b.finish()
 	}
@@ -216,17 +223,30 @@ func openTarGz(path string) (store, error) {
 	return newArchive(x, b), nil
 }
 
-func unpack(r io.Reader, b *spillBlob, limit int64) (*index, error) {
+func gunzip(r io.Reader, b *spillBlob, limit int64) (*index, error) {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, formatf("the gzip header is damaged (%v)", err)
 	}
+	x, err := unpack(z, b, limit)
+	if err != nil {
+		return nil, err
+	}
+	// The checksum stands at the end.
+	if _, err := io.Copy(io.Discard, z); err != nil {
+		return nil, formatf("the gzip stream is damaged or truncated (%v)", err)
+	}
+	return x, nil
+}
+
+// unpack collects the wanted members of a tar stream in b, up to limit bytes.
+func unpack(r io.Reader, b *spillBlob, limit int64) (*index, error) {
 	x := new(index)
-	t := tar.NewReader(z)
+	t := tar.NewReader(r)
 	for {
 		name, h, err := next(t, x)
 		if err == io.EOF {
-			break
+			return x, nil
 		}
 		if err != nil {
 			return nil, err
@@ -247,9 +267,4 @@ func unpack(r io.Reader, b *spillBlob, limit int64) (*index, error) {
 		}
 		x.put(name, member{off, h.Size})
 	}
-	// The checksum stands at the end.
-	if _, err := io.Copy(io.Discard, z); err != nil {
-		return nil, formatf("the gzip stream is damaged or truncated (%v)", err)
-	}
-	return x, nil
 }
