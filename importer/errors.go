@@ -23,5 +23,13 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%d tensors do not fit %s:\n  %s", len(e.Problems), e.Network, strings.Join(e.Problems, "\n  "))
+	return fmt.Sprintf("%s do not fit %s:\n  %s", number(len(e.Problems), "tensor"), e.Network, strings.Join(e.Problems, "\n  "))
+}
+
+// number is n with the noun in the right number.
+func number(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

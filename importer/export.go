@@ -197,7 +197,7 @@ func checkKeys(g *onnx.Graph) error {
 	if lost == nil {
 		return nil
 	}
-	return unsupportedf("%d weights have no PyTorch key any more (%q in the graph, for one): batch normalisation was folded into the convolutions when the model was exported. Export to .onnx, or start from the checkpoint with convert", len(lost), lost[0])
+	return unsupportedf("the names of %s are no PyTorch keys (%q, for one): batch normalisation was folded into the convolutions when the model was exported. Export to .onnx, or start from the checkpoint with convert", number(len(lost), "weight"), lost[0])
 }
 
 // restore gives the tensors back the type of the checkpoint they came from, if that

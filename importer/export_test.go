@@ -354,7 +354,7 @@ func TestExportRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Export(lost, filepath.Join(dir, "lost.pth"), ExportOptions{})
-	wantError(t, err, `1 weights have no PyTorch key any more ("onnx::Conv_12"`)
+	wantError(t, err, `the names of 1 weight are no PyTorch keys ("onnx::Conv_12"`)
 	lost.SetMeta(MetaBatches, "{")
 	_, err = Export(lost, filepath.Join(dir, "lost.pth"), ExportOptions{})
 	wantError(t, err, "num_batches_tracked")

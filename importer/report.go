@@ -46,7 +46,7 @@ func (r *Report) String() string {
 		fmt.Fprintf(&s, ", found under %s", strings.TrimSuffix(at, "."))
 	}
 	for _, i := range r.Ignored {
-		fmt.Fprintf(&s, "\nignored %d tensors %s: %s", i.Tensors, i.Keys, i.Reason)
+		fmt.Fprintf(&s, "\nignored %s (%s): %s", i.Keys, number(i.Tensors, "tensor"), i.Reason)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&s, "\nnote: %s", n)
