@@ -157,6 +157,9 @@ func shapeOf(s []int) []int {
 	return s
 }
 
+// shapeText writes a shape as [N,C,H,W].
+func shapeText(s []int) string { return strings.ReplaceAll(fmt.Sprint(s), " ", ",") }
+
 func (d *description) print(t *terminal) {
 	t.print("%s: %s", d.File, d.Kind)
 	if c := d.Checkpoint; c != nil {
@@ -168,7 +171,7 @@ func (d *description) print(t *terminal) {
 		}
 		rows := [][]string{{"tensor", "type", "shape"}}
 		for _, tensor := range c.Tensors {
-			rows = append(rows, []string{tensor.Name, tensor.DType, fmt.Sprint(tensor.Shape)})
+			rows = append(rows, []string{tensor.Name, tensor.DType, shapeText(tensor.Shape)})
 		}
 		t.print("\n")
 		t.table(rows, 3)

@@ -168,7 +168,7 @@ func (m *modelDescription) print(t *terminal) {
 			name = l.Output
 		}
 		if l.Shape != nil {
-			shape = fmt.Sprint(l.Shape)
+			shape = shapeText(l.Shape)
 		}
 		if l.Parameters > 0 {
 			parameters = strconv.Itoa(l.Parameters)
@@ -267,7 +267,7 @@ func (o *inspectOptions) describePlan(m *onnx.Model, size []int) (*planDescripti
 }
 
 func (p *planDescription) print(t *terminal) {
-	t.print("%s plan for images %v\n", p.Kind, p.Input)
+	t.print("%s plan for images %s\n", p.Kind, shapeText(p.Input))
 	p.plan.Write(t.out)
 }
 
@@ -290,7 +290,7 @@ func writeDot(w io.Writer, d *description) {
 			label = n.Name + "\n" + label
 		}
 		if d.Model != nil && d.Model.Layers[i].Shape != nil {
-			label += "\n" + fmt.Sprint(d.Model.Layers[i].Shape)
+			label += "\n" + shapeText(d.Model.Layers[i].Shape)
 		}
 		fmt.Fprintf(w, "  %q [label=%q];\n", id, label)
 		for _, in := range n.Inputs {

@@ -97,7 +97,7 @@ func (o *runOptions) run(ctx context.Context, t *terminal, args []string) error 
 		return err
 	}
 	for _, r := range results {
-		t.print("%s %v\n", r.Name, r.Shape)
+		t.print("%s %s\n", r.Name, shapeText(r.Shape))
 	}
 	t.say("wrote %s", o.out)
 	return nil

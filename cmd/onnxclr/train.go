@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -40,52 +42,12 @@ run where no others are given.`,
 		f.StringVar(&o.recipe, "recipe", "", "YAML `file` of settings, keys as in recipe.yaml")
 		f.BoolVar(&o.resume, "resume", false, "continue the run in RUN")
 		f.BoolVar(&o.force, "force", false, "replace the run in RUN")
-		simclr, directclr := defaults("simclr"), defaults("directclr")
 		for _, key := range train.Keys() {
 			name := strings.ReplaceAll(key, "_", "-")
-			value := &setting{kind: "value"}
-			switch simclr[key] {
-			case "true", "false":
-				value.kind = "bool"
-			}
-			usage := train.Note(key)
-			switch a, b := simclr[key], directclr[key]; {
-			case a == "" && b == "":
-			case a == b:
-				usage += " (default " + a + ")"
-			case a == "":
-				usage += " (default for directclr " + b + ")"
-			case b == "":
-				usage += " (default for simclr " + a + ")"
-			default:
-				usage += " (default for simclr " + a + ", for directclr " + b + ")"
-			}
-			f.Var(value, name, usage)
-			if value.kind == "bool" {
-				f.Lookup(name).NoOptDefVal = "true"
-			}
-			o.values[name] = value
+			o.values[name] = recipeFlag(f, key, name)
 		}
 		return o.run
 	},
-}
-
-// defaults are the settings of a method's default recipe by their keys, as text.
-func defaults(method string) map[string]string {
-	r := train.Defaults(method)
-	settings, err := train.ParseRecipe("defaults", r.YAML())
-	if err != nil {
-		panic(err) // a recipe that cannot read what it writes
-	}
-	texts := map[string]string{}
-	for _, s := range settings {
-		var items []string
-		for _, item := range s.Value.Content {
-			items = append(items, item.Value)
-		}
-		texts[s.Key] = s.Value.Value + strings.Join(items, ",")
-	}
-	return texts
 }
 
 // setting is a flag whose text the recipe understands.
@@ -94,6 +56,67 @@ type setting struct{ text, kind string }
 func (s *setting) String() string     { return s.text }
 func (s *setting) Set(v string) error { s.text = v; return nil }
 func (s *setting) Type() string       { return s.kind }
+
+// recipeFlag declares the flag of a recipe's key, with the key's own note and its
+// defaults.
+func recipeFlag(f *pflag.FlagSet, key, name string) *setting {
+	simclr, directclr := recipeField("simclr", key), recipeField("directclr", key)
+	value := &setting{kind: "number"}
+	switch simclr.Kind() {
+	case reflect.Bool:
+		value.kind = "bool"
+	case reflect.String:
+		value.kind = "name"
+	case reflect.Slice:
+		value.kind = "list"
+	}
+	switch key {
+	case "model":
+		value.kind = "file"
+	case "data", "views":
+		value.kind = "path"
+	}
+	usage := train.Note(key)
+	a, b := recipeText(simclr), recipeText(directclr)
+	switch {
+	case key == "method":
+		usage += " (default " + a + ")"
+	case simclr.IsZero() && directclr.IsZero():
+	case a == b:
+		usage += " (default " + a + ")"
+	case simclr.IsZero():
+		usage += " (default for directclr " + b + ")"
+	case directclr.IsZero():
+		usage += " (default for simclr " + a + ")"
+	default:
+		usage += " (default for simclr " + a + ", for directclr " + b + ")"
+	}
+	flag := f.VarPF(value, name, "", usage)
+	if value.kind == "bool" {
+		flag.NoOptDefVal = "true"
+	}
+	return value
+}
+
+// recipeField is the default value of a key for a method.
+func recipeField(method, key string) reflect.Value {
+	r := reflect.ValueOf(train.Defaults(method))
+	for i := range r.NumField() {
+		if r.Type().Field(i).Tag.Get("yaml") == key {
+			return r.Field(i)
+		}
+	}
+	panic("cmd: recipe without the key " + key) // train.Keys lists them
+}
+
+// recipeText writes a value as the flag takes it.
+func recipeText(v reflect.Value) string {
+	text := fmt.Sprint(v)
+	if v.Kind() == reflect.Slice {
+		text = strings.ReplaceAll(strings.Trim(text, "[]"), " ", ",")
+	}
+	return text
+}
 
 func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) error {
 	switch {
