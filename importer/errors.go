@@ -23,7 +23,7 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%s do not fit %s:\n  %s", number(len(e.Problems), "tensor"), e.Network, strings.Join(e.Problems, "\n  "))
+	return fmt.Sprintf("mismatch with %s in %s:\n  %s", e.Network, number(len(e.Problems), "tensor"), strings.Join(e.Problems, "\n  "))
 }
 
 // number is n with the noun in the right number.
