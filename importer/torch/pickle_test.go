@@ -72,12 +72,12 @@ func TestMalformedPickles(t *testing.T) {
 	for _, c := range []struct{ what, pickle, say string }{
 		// what is called or changed
 		{"call of a dict", "})R.", "calls a dict"},
-		{"call of an object", global("argparse", "Namespace") + ")R)R.", "calls a argparse.Namespace"},
+		{"call of an object", global("argparse", "Namespace") + ")R)R.", "calls an object of argparse.Namespace"},
 		{"call of a tensor", vector + ")R.", "calls a tensor"},
 		{"call on a list", global("collections", "OrderedDict") + "]R.", "want a tuple of arguments"},
 		{"item of a list", "]K\x00K\x01s.", "sets items on a list"},
 		{"items of a tensor", vector + "(K\x00K\x01u.", "sets items on a tensor"},
-		{"items of an object", global("argparse", "Namespace") + ")R(K\x00K\x01u.", "sets items on a argparse.Namespace"},
+		{"items of an object", global("argparse", "Namespace") + ")R(K\x00K\x01u.", "sets items on an object of argparse.Namespace"},
 		{"items of a name", global("os", "environ") + str("PATH") + str("x") + "s.", "sets items on the name os.environ"},
 		{"append to a dict", "}Na.", "appends to a dict"},
 		{"append to a name", global("sys", "path") + str("x") + "a.", "appends to the name sys.path"},
@@ -291,6 +291,50 @@ func TestOpcodes(t *testing.T) {
 		}
 		if s := strings.Join(keys, " "); s != c.keys {
 			t.Errorf("%q: keys %q, want %q", c.pickle, s, c.keys)
+		}
+	}
+}
+
+// Each function that rebuilds a tensor gives the same one.
+func TestRebuildFunctions(t *testing.T) {
+	v2 := tensor(four, 1, ints(2), ints(1))
+	args := tuple(four, num(1), ints(2), ints(1), "\x89", "}")
+	utils := func(name string) string { return global("torch._utils", name) }
+	wrap := func(fn, class string) string {
+		return global("torch._tensor", "_rebuild_from_type_v2") + tuple(fn, class, args, "}") + "R"
+	}
+	for what, pickle := range map[string]string{
+		"v1":                   utils("_rebuild_tensor") + tuple(four, num(1), ints(2), ints(1)) + "R",
+		"v2":                   v2,
+		"v2 with metadata":     utils("_rebuild_tensor_v2") + tuple(four, num(1), ints(2), ints(1), "\x89", "}", "}") + "R",
+		"v2 with torch.Size":   utils("_rebuild_tensor_v2") + tuple(four, num(1), global("torch", "Size")+tuple(ints(2))+"R", ints(1), "\x89", "}") + "R",
+		"v3":                   utils("_rebuild_tensor_v3") + tuple(storageID("UntypedStorage", "0", 16), num(1), ints(2), ints(1), "\x89", "}", global("torch", "float32")) + "R",
+		"v3 with metadata":     utils("_rebuild_tensor_v3") + tuple(storageID("UntypedStorage", "0", 16), num(1), ints(2), ints(1), "\x89", "}", global("torch", "float"), "}") + "R",
+		"parameter":            utils("_rebuild_parameter") + tuple(v2, "\x88", "}") + "R",
+		"parameter with state": utils("_rebuild_parameter_with_state") + tuple(v2, "\x88", "}", "}") + "R",
+		"from type":            wrap(utils("_rebuild_tensor_v2"), global("torch", "Tensor")),
+		"storage of cuda":      tensor(tuple(str("storage"), global("torch.cuda", "FloatStorage"), str("0"), str("cuda:3"), num(4))+"Q", 1, ints(2), ints(1)),
+	} {
+		f, err := torch.Read(checkpoint(pickle+".", floats))
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		got, ok := f.Root.(*weights.Tensor)
+		if !ok || got.DType != weights.Float32 || len(got.Shape) != 1 || string(got.Data) != string(floats[4:12]) {
+			t.Errorf("%s: %v", what, f.Root)
+		}
+	}
+	for what, c := range map[string]struct{ pickle, say string }{
+		"subclass": {wrap(utils("_rebuild_tensor_v2"), global("my.module", "Tensor")), "tensor of class my.module.Tensor"},
+		"float8":   {utils("_rebuild_tensor_v3") + tuple(storageID("UntypedStorage", "0", 16), num(0), ints(2), ints(1), "\x89", "}", global("torch", "float8_e4m3fn")) + "R", "torch.float8_e4m3fn"},
+		"wrapped":  {wrap(utils("_rebuild_sparse_tensor"), global("torch", "Tensor")), "sparse tensor"},
+		"no type":  {utils("_rebuild_tensor_v3") + tuple(four, num(0), ints(2), ints(1), "\x89", "}", str("float32")) + "R", "element type is a str"},
+		"v3 reads beyond": {utils("_rebuild_tensor_v3") + tuple(storageID("UntypedStorage", "0", 16), num(0), ints(3), ints(1), "\x89", "}", global("torch", "int64")) + "R",
+			"beyond its storage of 2 elements"},
+	} {
+		if _, err := torch.Read(checkpoint(c.pickle+".", floats)); err == nil || !strings.Contains(err.Error(), c.say) {
+			t.Errorf("%s: error %v, want one with %q", what, err, c.say)
 		}
 	}
 }

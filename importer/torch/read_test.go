@@ -224,7 +224,7 @@ func TestNotRead(t *testing.T) {
 		as   any
 		say  string
 	}{
-		{"whole model 1.13", fixture(t, "model_1.13.pth"), &call, "calls torch.nn.modules.container.Sequential; only tensors and plain containers are read, nothing was executed; it seems to hold a whole model object"},
+		{"whole model 1.13", fixture(t, "model_1.13.pth"), &call, "calls torch.nn.modules.container.Sequential; only tensors and plain containers are read, nothing was executed; it holds a whole model object"},
 		{"whole model 2.15", fixture(t, "model_2.15.pth"), &call, "calls torch.nn.modules.container.Sequential"},
 		{"sparse 1.13", fixture(t, "sparse_1.13.pth"), &unsupported, "sparse tensor"},
 		{"sparse 2.15", fixture(t, "sparse_2.15.pth"), &unsupported, "sparse tensor"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"onnxclr/importer/weights"
 )
@@ -65,6 +66,42 @@ func rebuildTensor(m *machine, name string, args Tuple) any {
 	}
 	m.pending = append(m.pending, v)
 	return v.tensor
+}
+
+// rebuildParameter returns the tensor that a torch.nn.Parameter wraps.
+func rebuildParameter(m *machine, name string, args Tuple) any {
+	if len(args) >= 3 && len(args) <= 4 {
+		if t, ok := args[0].(*weights.Tensor); ok {
+			return t
+		}
+	}
+	m.failf("%s wants a tensor and its flags, not %s", name, describe(args))
+	return nil
+}
+
+// rebuildFromType is called on another rebuilding function, the class of the result,
+// that function's arguments and the attributes of the tensor.
+func rebuildFromType(m *machine, name string, args Tuple) any {
+	if len(args) == 4 {
+		fn, ok1 := args[0].(*Opaque)
+		class, ok2 := args[1].(*Opaque)
+		inner, ok3 := args[2].(Tuple)
+		if ok1 && ok2 && ok3 && strings.HasPrefix(fn.Name, "torch._utils._rebuild_") && fn.Args == nil {
+			switch class.Name {
+			case "torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer":
+			default:
+				m.fail(unsupportedf("%s at byte %d: it holds a tensor of class %s", m.file, m.op, class.Name))
+				return nil
+			}
+			if construct, ok := vocabulary[fn.Name]; ok {
+				return construct(m, fn.Name, inner)
+			}
+			m.refuse(fn, "")
+			return nil
+		}
+	}
+	m.failf("%s wants a function, a class, arguments and a state", name)
+	return nil
 }
 
 // extents reads a size or stride.

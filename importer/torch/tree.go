@@ -113,7 +113,7 @@ func describe(v any) string {
 		if v.Args == nil {
 			return "the name " + v.Name
 		}
-		return "a " + v.Name
+		return "an object of " + v.Name
 	}
 	return fmt.Sprintf("a %T", v)
 }
