@@ -84,7 +84,7 @@ func init() {
 		"Sub":   foldBinary(func(a, b int64) (int64, error) { return a - b, nil }),
 		"Mul":   foldBinary(func(a, b int64) (int64, error) { return a * b, nil }),
 		"Div":   foldBinary(quotient),
-		"Mod":   foldBinary(modulo),
+		"Mod":   foldMod,
 		"Min":   foldBinary(func(a, b int64) (int64, error) { return min(a, b), nil }),
 		"Max":   foldBinary(func(a, b int64) (int64, error) { return max(a, b), nil }),
 		"Equal": foldBinary(func(a, b int64) (int64, error) { return truth(a == b), nil }),
@@ -228,7 +228,19 @@ func quotient(a, b int64) (int64, error) {
 	return a / b, nil
 }
 
-// modulo has the sign of the divisor, as ONNX's Mod with fmod 0.
+// foldMod: the result has the sign of the divisor, or with fmod that of the dividend.
+func foldMod(c *call, in []*value, shape []int) (*value, error) {
+	if c.n.Int("fmod", 0) != 0 {
+		return foldBinary(func(a, b int64) (int64, error) {
+			if b == 0 {
+				return 0, fmt.Errorf("%d is divided by 0", a)
+			}
+			return a % b, nil
+		})(c, in, shape)
+	}
+	return foldBinary(modulo)(c, in, shape)
+}
+
 func modulo(a, b int64) (int64, error) {
 	if b == 0 {
 		return 0, fmt.Errorf("%d is divided by 0", a)

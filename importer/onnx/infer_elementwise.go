@@ -58,3 +58,17 @@ func inferBatchNormalization(c *call, x [][]int) ([][]int, error) {
 	}
 	return out, nil
 }
+
+// inferLayerNormalization: Y like X; mean and inverse deviation with the normalised
+// axes, axis and those behind it, reduced to 1.
+func inferLayerNormalization(c *call, x [][]int) ([][]int, error) {
+	axis, err := axisOf(c.n.Int("axis", -1), len(x[0]))
+	if err != nil {
+		return nil, err
+	}
+	stats := append([]int{}, x[0]...)
+	for i := axis; i < len(stats); i++ {
+		stats[i] = 1
+	}
+	return [][]int{x[0], stats, stats}, nil
+}

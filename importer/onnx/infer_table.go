@@ -13,6 +13,7 @@ func init() {
 		"GlobalMaxPool":      {1, inferGlobalPool},
 		"Conv":               {2, inferConv},
 		"BatchNormalization": {1, inferBatchNormalization},
+		"LayerNormalization": {1, inferLayerNormalization},
 		"Gemm":               {2, inferGemm},
 		"MatMul":             {2, inferMatMul},
 
@@ -36,7 +37,7 @@ func init() {
 		"Size":            {1, inferSize},
 	}
 	for _, op := range []string{"Abs", "Acos", "Asin", "Atan", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Cos", "CumSum", "Elu", "Erf", "Exp",
-		"Floor", "Gelu", "HardSigmoid", "HardSwish", "Hardmax", "Identity", "InstanceNormalization", "IsInf", "IsNaN", "LayerNormalization",
+		"Floor", "Gelu", "HardSigmoid", "HardSwish", "Hardmax", "Identity", "InstanceNormalization", "IsInf", "IsNaN",
 		"LeakyRelu", "Log", "LogSoftmax", "LRN", "Mish", "Neg", "Not", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
 		"Sin", "Softmax", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu"} {
 		rules[op] = rule{1, inferSame}
