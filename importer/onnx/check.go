@@ -128,8 +128,8 @@ func (c *checker) graph(g *Graph, outer *scope, where string) {
 		}
 		initializers[t.Name] = true
 		if kind, ok := s.names[t.Name]; !ok || kind != "input" {
-			if c.model.IRVersion < 4 && outer == nil && t.Name != "" {
-				c.problem("%s is not an input, which IR version %d demands", what, c.model.IRVersion)
+			if c.model.IRVersion == 3 && outer == nil && t.Name != "" {
+				c.problem("%s is not an input, which IR version 3 demands", what)
 			}
 			if !ok {
 				c.define(s, t.Name, where, "initializer")

@@ -1,0 +1,62 @@
+package onnx
+
+import (
+	"bytes"
+	"testing"
+)
+
+// FuzzDecode: no input panics, and what can be decoded can be encoded, decoded to
+// the same, checked, inferred and stripped.
+func FuzzDecode(f *testing.F) {
+	f.Add(encode(f, small()))
+	for _, file := range exports(f) {
+		if len(file) < 15_000 {
+			f.Add(file)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := Decode(b)
+		if err != nil {
+			return
+		}
+		var first, second bytes.Buffer
+		if err := m.Encode(&first); err != nil {
+			t.Fatalf("decoded, but cannot be encoded: %v", err)
+		}
+		again, err := Decode(first.Bytes())
+		if err != nil {
+			t.Fatalf("encoded, but cannot be decoded: %v", err)
+		}
+		if err := again.Encode(&second); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(first.Bytes(), second.Bytes()) {
+			t.Fatalf("encoding twice differs at %d", differ(first.Bytes(), second.Bytes()))
+		}
+		valid := Check(m)
+		if valid == nil != (Check(again) == nil) {
+			t.Fatalf("valid before and after encoding: %v, %v", valid, Check(again))
+		}
+		Skeleton(m)
+		inputs := map[string][]int{}
+		for _, v := range m.Graph.DataInputs() {
+			if len(v.Shape) == 4 {
+				inputs[v.Name] = []int{2, 3, 16, 16}
+			}
+		}
+		s, err := InferShapes(m, inputs)
+		if err != nil {
+			return
+		}
+		for name, shape := range s.Shape {
+			if n, err := elements(shape); err != nil && m.Graph.Initializer(name) == nil {
+				t.Fatalf("shape %v of %q with %d elements", shape, name, n)
+			}
+		}
+		for name, c := range s.Const {
+			if _, err := elements(c.Shape); err != nil {
+				t.Fatalf("constant %q of shape %v", name, c.Shape)
+			}
+		}
+	})
+}
