@@ -167,11 +167,17 @@ func (p *Pool) wait() {
 		}
 		yield(i)
 	}
-	p.waiting.Store(true)
-	if p.pending.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
-		return
+	for {
+		p.waiting.Store(true)
+		if p.pending.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
+			return
+		}
+		<-p.done
+		// A worker that was slow to leave the tasks before may have been the caller.
+		if p.pending.Load() == 0 {
+			return
+		}
 	}
-	<-p.done
 }
 
 // serve is the life of a worker other than the caller.

@@ -1,3 +1,5 @@
+//go:build !amd64 || purego
+
 package kernel
 
 // best returns the fastest implementation for this processor.
