@@ -109,7 +109,7 @@ func prepare(c benchCase) (step func() (float64, error), profile func(io.Writer)
 			keep = append(keep, n.Stats)
 		}
 	}
-	machine, err := vm.Compile(p.Graph, vm.Options{Keep: keep, Workers: c.Threads, Exact: c.Engine == "exact"})
+	machine, err := vm.Compile(p.Graph, vm.Options{Keep: keep, Workers: c.Threads, Exact: c.Engine == "exact", FixedParameters: !training})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -53,7 +53,7 @@ func (e *evaluator) compile(batch int) (err error) {
 	for _, name := range e.outputs {
 		keep = append(keep, e.program.Outputs[name])
 	}
-	e.machine, err = vm.Compile(e.program.Graph, vm.Options{Keep: keep})
+	e.machine, err = vm.Compile(e.program.Graph, vm.Options{Keep: keep, FixedParameters: true})
 	return err
 }
 

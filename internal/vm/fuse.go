@@ -6,6 +6,8 @@ package vm
 func fuse(code []*instruction) []*instruction {
 	for _, rule := range []func(*editor){
 		convolutionStatistics,
+		foldNormalisation,
+		foldActivation,
 		normaliseActivate,
 		maskGradient,
 		accumulateGradient,
@@ -85,6 +87,80 @@ func convolutionStatistics(e *editor) {
 		e.code[at] = &instruction{op: convStats{c, s.Groups}, name: "Conv+BatchStats", in: p.in, out: []*value{p.out[0], i.out[0]}}
 		e.code[k] = nil
 	}
+}
+
+// foldNormalisation: Conv → BatchNorm with running statistics, whose scale goes into
+// the filter and whose shift becomes the bias.
+func foldNormalisation(e *editor) {
+	for k, i := range e.code {
+		if i == nil {
+			continue
+		}
+		n, ok := i.op.(BatchNorm)
+		if !ok || n.Groups != 1 || !e.only(i.in[0], k) {
+			continue
+		}
+		p, at := e.producer(i.in[0])
+		s, _ := e.producer(i.in[1])
+		if p == nil || s == nil {
+			continue
+		}
+		c, ok := p.op.(Conv)
+		if _, running := s.op.(StackStats); !ok || !running {
+			continue
+		}
+		f := convFolded{Conv: c, Eps: n.Eps, Bias: len(p.in) > 2}
+		in := append([]*value{p.in[0], p.in[1], i.in[1], i.in[2], i.in[3]}, p.in[2:]...)
+		e.code[at] = nil
+		e.replace(k, &instruction{op: f, name: "Conv+BatchNorm", in: in, out: i.out})
+	}
+}
+
+// foldActivation: a folded convolution → [Add] → [ReLU], done while its result is in
+// the cache.
+func foldActivation(e *editor) {
+	for k, i := range e.code {
+		if i == nil {
+			continue
+		}
+		switch i.op.(type) {
+		case Add:
+			e.addFolded(k, i)
+		case ReLU:
+			p, at := e.producer(i.in[0])
+			if p == nil || !e.only(i.in[0], k) {
+				continue
+			}
+			if f, ok := p.op.(convFolded); ok && !f.ReLU {
+				f.ReLU = true
+				e.code[at] = nil
+				e.replace(k, &instruction{op: f, name: p.name + "+Relu", in: p.in, out: i.out})
+			}
+		}
+	}
+}
+
+// addFolded fuses the addition with the later of its operands that is a folded
+// convolution: the other one is computed by then.
+func (e *editor) addFolded(k int, i *instruction) {
+	best := -1
+	for side, x := range i.in {
+		p, at := e.producer(x)
+		if p == nil || !e.only(x, k) || i.in[0] == i.in[1] {
+			continue
+		}
+		if f, ok := p.op.(convFolded); ok && !f.ReLU && !f.Residual && (best < 0 || at > e.def[i.in[best]]) {
+			best = side
+		}
+	}
+	if best < 0 {
+		return
+	}
+	p, at := e.producer(i.in[best])
+	f := p.op.(convFolded)
+	f.Residual = true
+	e.code[at] = nil
+	e.replace(k, &instruction{op: f, name: p.name + "+Add", in: append(append([]*value(nil), p.in...), i.in[1-best]), out: i.out})
 }
 
 // normaliseActivate: BatchNorm → [Add] → [ReLU] in one pass, the array added being

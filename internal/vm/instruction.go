@@ -21,6 +21,13 @@ type (
 		Conv
 		Groups int
 	}
+	// convFolded: x, filter, stats, γ, β, [bias], [residual] → the convolution
+	// normalised by running statistics, the residual added, ReLU applied.
+	convFolded struct {
+		Conv
+		Eps                  float64
+		Bias, ReLU, Residual bool
+	}
 	// convGradInputAdd: filter, dy, sum → sum + dx, in the storage of sum.
 	convGradInputAdd struct{ ConvGradInput }
 	// normalise: x, stats, γ, β, then with Residual the array added, then with
@@ -42,6 +49,7 @@ type (
 func (toPixelMajor) instr()     {}
 func (toRowMajor) instr()       {}
 func (convStats) instr()        {}
+func (convFolded) instr()       {}
 func (convGradInputAdd) instr() {}
 func (normalise) instr()        {}
 func (maskedGradSums) instr()   {}

@@ -26,6 +26,8 @@ func (m *Machine) lower(i *instruction) (workspace int, err error) {
 		workspace = m.convolution(i, op.G, nil, 0)
 	case convStats:
 		workspace = m.convolution(i, op.G, i.out[1], op.Groups)
+	case convFolded:
+		workspace = m.folded(i, op)
 	case ConvGradInput:
 		workspace = m.convGradInput(i, op.G, false)
 	case convGradInputAdd:
@@ -147,6 +149,38 @@ func (m *Machine) convolution(i *instruction, g kernel.Conv, stats *value, group
 		}
 		if stats != nil {
 			a.Stats = stats.data
+		}
+		kernel.ConvForward(m.pool, a)
+	}
+	return kernel.ConvWorkspace(g, m.exact)
+}
+
+// folded multiplies the filter by the scale of the normalisation and makes its shift
+// the bias, once where parameters are fixed, else at every run.
+func (m *Machine) folded(i *instruction, op convFolded) int {
+	g := op.G
+	i.work = g.FLOPs()
+	filter := make([]float32, i.in[1].size)
+	scale, shift := make([]float32, g.K), make([]float32, g.K)
+	a := &kernel.ConvForwardArgs{G: g, W: filter, Bias: shift, ReLU: op.ReLU, Exact: m.exact}
+	done := false
+	i.run = func() {
+		if !done || !m.fixed {
+			done = true
+			kernel.BatchNormAffine(1, g.K, op.Eps, scale, shift, i.in[2].data, i.in[3].data, i.in[4].data)
+			per := len(filter) / g.K
+			for k, s := range scale {
+				for j, w := range i.in[1].data[k*per:][:per] {
+					filter[k*per+j] = s * w
+				}
+				if op.Bias {
+					shift[k] += s * i.in[5].data[k]
+				}
+			}
+		}
+		a.Y, a.X, a.Workspace = i.out[0].data, i.in[0].data, m.workspace
+		if op.Residual {
+			a.Residual = i.in[len(i.in)-1].data
 		}
 		kernel.ConvForward(m.pool, a)
 	}

@@ -14,6 +14,9 @@ type Options struct {
 	Keep    []*G.Node // what may be read after a run; nothing else is computed for its own sake
 	Workers int       // 0: one a core; the number never changes a result
 	Exact   bool      // direct convolutions only, no Winograd
+	// FixedParameters says that parameters keep their values between runs: what
+	// depends on them alone is computed in the first run only.
+	FixedParameters bool
 	// MaxBytes refuses a plan that needs more memory; 0 means no limit.
 	MaxBytes int64
 }
@@ -25,6 +28,7 @@ type Machine struct {
 	kept      map[int64]*value
 	pool      *kernel.Pool
 	exact     bool
+	fixed     bool
 	arena     []float32
 	workspace []float32
 	err       error // of a called operator, during a run
@@ -43,7 +47,7 @@ func Compile(g *G.ExprGraph, o Options) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, pool: kernel.NewPool(o.Workers), exact: o.Exact}
+	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, pool: kernel.NewPool(o.Workers), exact: o.Exact, fixed: o.FixedParameters}
 	for _, n := range o.Keep {
 		m.kept[n.ID()] = t.rowMajor(t.values[n.ID()])
 	}

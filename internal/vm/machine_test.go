@@ -96,6 +96,40 @@ func TestAgainstTapeMachine(t *testing.T) {
 	}
 }
 
+// TestInference: folded batch normalisation and fused epilogues give what the graph
+// says, with parameters that change between runs and with fixed ones.
+func TestInference(t *testing.T) {
+	m := graphtest.Residual(golden.Weights)
+	w, err := graph.NewWeights(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := graph.Build(m, w, graph.Options{Batch: 3, Channels: 3, Height: size, Width: size, Outputs: []string{"representation", "embedding"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bind(t, p, golden.Views("tiny", 3, size)[:3*3*size*size])
+	keep := []*G.Node{p.Outputs["representation"], p.Outputs["embedding"]}
+	for _, fixed := range []bool{false, true} {
+		machine := compile(t, p, vm.Options{Keep: keep, FixedParameters: fixed})
+		for _, s := range machine.Plan().Steps {
+			if s.Name == "BatchNorm+Add+Relu" || s.Name == "Conv" || s.Name == "Add" {
+				t.Errorf("step %s was not fused", s.Name)
+			}
+		}
+		for range 2 {
+			want := graphtest.Tape(t, p.Graph, keep...)
+			run(t, machine)
+			for _, n := range keep {
+				golden.Check(t, n.Op().String(), golden.TorchForward, machine.Values(n), want[n])
+			}
+			if !fixed {
+				w.Values("layer1.0.bn1.weight")[1] *= 2
+			}
+		}
+	}
+}
+
 func TestWorkersDoNotChangeABit(t *testing.T) {
 	p, keep := program(t, true, "embedding")
 	var want [][]float32
