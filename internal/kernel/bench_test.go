@@ -1,0 +1,122 @@
+package kernel_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"onnxclr/internal/kernel"
+)
+
+// resnetLayers are the convolutions of a ResNet-50 beyond the first, for maps of
+// the given size after it: 16 for 64×64 images.
+func resnetLayers(n, size int) []kernel.Conv {
+	var list []kernel.Conv
+	add := func(c, h, k, r, stride int) {
+		pad := r / 2
+		g := kernel.Conv{N: n, C: c, H: h, W: h, K: k, R: r, S: r, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1,
+			PadTop: pad, PadLeft: pad, PadBottom: pad, PadRight: pad, Groups: 1}
+		if err := g.Complete(); err != nil {
+			panic(err)
+		}
+		list = append(list, g)
+	}
+	add(3, 4*size, 64, 7, 2)
+	add(64, size, 64, 1, 1)
+	for i, width := range []int{64, 128, 256, 512} {
+		h := size >> i
+		add(width, h, width, 3, 1)
+		add(width, h, 4*width, 1, 1)
+		add(4*width, h, width, 1, 1)
+		if i < 3 {
+			add(2*width, h, 2*width, 3, 2)
+			add(4*width, h, 8*width, 1, 2)
+		}
+	}
+	return list
+}
+
+// processor returns the processor time this process has used, in seconds: what a
+// shared machine cannot take away.
+func processor() float64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
+}
+
+// report states floating-point operations a second of wall time, and of processor
+// time, which says the same with one worker on an idle machine.
+func report(b *testing.B, work int64, start float64) {
+	total := float64(work) * float64(b.N) / 1e9
+	b.ReportMetric(total/b.Elapsed().Seconds(), "GFLOP/s")
+	b.ReportMetric(total/(processor()-start), "GFLOP/cpu-s")
+}
+
+// BenchmarkPeak multiplies panels that stay in the first-level cache.
+func BenchmarkPeak(b *testing.B) {
+	for _, name := range kernel.Implementations() {
+		for _, workers := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/%d", name, workers), func(b *testing.B) {
+				p := kernel.NewPoolOf(workers, name)
+				defer p.Close()
+				run, work := kernel.PeakLoop(p, 200)
+				start := processor()
+				for b.Loop() {
+					run()
+				}
+				report(b, work, start)
+			})
+		}
+	}
+}
+
+func BenchmarkConv(b *testing.B) {
+	for _, batch := range [][2]int{{64, 16}, {32, 32}} {
+		for _, g := range resnetLayers(batch[0], batch[1]) {
+			r := seeded(1, 1)
+			x, w, y := r.tensor(g.N*g.H*g.W*g.C), r.tensor(g.K*g.C*g.R*g.S), r.tensor(g.N*g.P*g.Q*g.K)
+			in := &kernel.Affine{Groups: 2, Scale: r.tensor(2 * g.C), Shift: r.tensor(2 * g.C), ReLU: true}
+			stats := make([]float32, 4*g.K)
+			_, _ = in, stats
+			for _, exact := range []bool{true, false} {
+				ws := make([]float32, kernel.ConvWorkspace(g, exact))
+				label := "winograd"
+				if exact {
+					label = "direct"
+				} else if !kernel.UsesWinograd(g) {
+					continue
+				}
+				p := kernel.NewPool(benchWorkers())
+				run := func(pass string, f func()) {
+					b.Run(fmt.Sprintf("%s/%dx%dx%d-%d-%dx%ds%d/%s", label, g.N, g.H, g.C, g.K, g.R, g.R, g.StrideH, pass), func(b *testing.B) {
+						start := processor()
+						for b.Loop() {
+							f()
+						}
+						report(b, g.FLOPs(), start)
+					})
+				}
+				run("forward", func() {
+					kernel.ConvForward(p, &kernel.ConvForwardArgs{G: g, Y: y, X: x, W: w, Stats: stats, Groups: 2, Workspace: ws, Exact: exact})
+				})
+				run("input", func() {
+					kernel.ConvGradInput(p, &kernel.ConvGradInputArgs{G: g, DX: x, W: w, DY: y, Workspace: ws, Exact: exact})
+				})
+				run("filter", func() {
+					kernel.ConvGradFilter(p, &kernel.ConvGradFilterArgs{G: g, DW: w, X: x, DY: y, Workspace: ws, Exact: exact})
+				})
+				p.Close()
+			}
+		}
+	}
+}
+
+// benchWorkers is 2, or what the variable KERNEL_WORKERS says.
+func benchWorkers() int {
+	if n, err := strconv.Atoi(os.Getenv("KERNEL_WORKERS")); err == nil {
+		return n
+	}
+	return 2
+}
