@@ -118,4 +118,24 @@ func squaresDecayedAVX2(w *float32, grad *float32, n int, decay float32) (ww flo
 
 func windowMaxAVX2(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)
 
+func winogradInput4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradOutput4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilterGrad4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilter4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradGrad4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradInput2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradOutput2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilterGrad2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilter2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradGrad2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
 func transposeAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int)

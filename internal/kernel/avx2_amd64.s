@@ -6823,6 +6823,2144 @@ finished:
 	VZEROUPPER
 	RET
 
+// func winogradInput4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradInput4AVX2(SB), $1152-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x40800000, R9
+	VMOVD        R9, X15
+	VBROADCASTSS X15, Y15
+	MOVQ         $0x40a00000, R9
+	VMOVD        R9, X14
+	VBROADCASTSS X14, Y14
+	MOVQ         $0x40000000, R9
+	VMOVD        R9, X13
+	VBROADCASTSS X13, Y13
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ         R8, $+8
+	JLT          channels_end
+	MOVQ         BX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	VMOVUPS      (R11)(SI*1), Y1
+	VMOVUPS      (R11)(SI*2), Y2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R11)(SI*1), Y4
+	VMOVUPS      (R11)(SI*2), Y5
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, (SP)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, 960(SP)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, 192(SP)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 384(SP)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, 576(SP)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, 768(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	VMOVUPS      (R11)(SI*1), Y1
+	VMOVUPS      (R11)(SI*2), Y2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R11)(SI*1), Y4
+	VMOVUPS      (R11)(SI*2), Y5
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, 32(SP)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, 992(SP)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, 224(SP)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 416(SP)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, 608(SP)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, 800(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	VMOVUPS      (R11)(SI*1), Y1
+	VMOVUPS      (R11)(SI*2), Y2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R11)(SI*1), Y4
+	VMOVUPS      (R11)(SI*2), Y5
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, 64(SP)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, 1024(SP)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, 256(SP)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 448(SP)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, 640(SP)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, 832(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	VMOVUPS      (R11)(SI*1), Y1
+	VMOVUPS      (R11)(SI*2), Y2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R11)(SI*1), Y4
+	VMOVUPS      (R11)(SI*2), Y5
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, 96(SP)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, 1056(SP)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, 288(SP)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 480(SP)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, 672(SP)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, 864(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	VMOVUPS      (R11)(SI*1), Y1
+	VMOVUPS      (R11)(SI*2), Y2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R11)(SI*1), Y4
+	VMOVUPS      (R11)(SI*2), Y5
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, 128(SP)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, 1088(SP)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, 320(SP)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 512(SP)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, 704(SP)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, 896(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	VMOVUPS      (R11)(SI*1), Y1
+	VMOVUPS      (R11)(SI*2), Y2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R11)(SI*1), Y4
+	VMOVUPS      (R11)(SI*2), Y5
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, 160(SP)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, 1120(SP)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, 352(SP)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 544(SP)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, 736(SP)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, 928(SP)
+	MOVQ         AX, R10
+	VMOVUPS      (SP), Y0
+	VMOVUPS      32(SP), Y1
+	VMOVUPS      64(SP), Y2
+	VMOVUPS      96(SP), Y3
+	VMOVUPS      128(SP), Y4
+	VMOVUPS      160(SP), Y5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, (R11)(DX*2)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, (R10)(DX*1)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(DX*2)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, (R11)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      192(SP), Y0
+	VMOVUPS      224(SP), Y1
+	VMOVUPS      256(SP), Y2
+	VMOVUPS      288(SP), Y3
+	VMOVUPS      320(SP), Y4
+	VMOVUPS      352(SP), Y5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, (R11)(DX*2)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, (R10)(DX*1)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(DX*2)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, (R11)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      384(SP), Y0
+	VMOVUPS      416(SP), Y1
+	VMOVUPS      448(SP), Y2
+	VMOVUPS      480(SP), Y3
+	VMOVUPS      512(SP), Y4
+	VMOVUPS      544(SP), Y5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, (R11)(DX*2)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, (R10)(DX*1)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(DX*2)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, (R11)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      576(SP), Y0
+	VMOVUPS      608(SP), Y1
+	VMOVUPS      640(SP), Y2
+	VMOVUPS      672(SP), Y3
+	VMOVUPS      704(SP), Y4
+	VMOVUPS      736(SP), Y5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, (R11)(DX*2)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, (R10)(DX*1)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(DX*2)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, (R11)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      768(SP), Y0
+	VMOVUPS      800(SP), Y1
+	VMOVUPS      832(SP), Y2
+	VMOVUPS      864(SP), Y3
+	VMOVUPS      896(SP), Y4
+	VMOVUPS      928(SP), Y5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, (R11)(DX*2)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, (R10)(DX*1)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(DX*2)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, (R11)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      960(SP), Y0
+	VMOVUPS      992(SP), Y1
+	VMOVUPS      1024(SP), Y2
+	VMOVUPS      1056(SP), Y3
+	VMOVUPS      1088(SP), Y4
+	VMOVUPS      1120(SP), Y5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y15, Y0, Y6
+	VFNMADD231PS Y14, Y2, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y15, Y1, Y7
+	VFNMADD231PS Y14, Y3, Y7
+	VMOVUPS      Y7, (R11)(DX*2)
+	VMOVAPS      Y4, Y8
+	VFNMADD231PS Y15, Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS Y15, Y1, Y9
+	VADDPS       Y9, Y8, Y10
+	VMOVUPS      Y10, (R10)(DX*1)
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(DX*2)
+	VSUBPS       Y2, Y4, Y11
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y11, Y10
+	VFMADD231PS  Y13, Y9, Y10
+	VMOVUPS      Y10, (R11)
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y11, (R11)(DX*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, AX
+	SUBQ         $+8, R8
+	JMP          channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradOutput4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradOutput4AVX2(SB), $768-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x40000000, R9
+	VMOVD        R9, X15
+	VBROADCASTSS X15, Y15
+	MOVQ         $0x40800000, R9
+	VMOVD        R9, X14
+	VBROADCASTSS X14, Y14
+	MOVQ         $0x41000000, R9
+	VMOVD        R9, X13
+	VBROADCASTSS X13, Y13
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ        R8, $+8
+	JLT         channels_end
+	MOVQ        BX, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 192(SP)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 384(SP)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, 576(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 32(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 224(SP)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 416(SP)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, 608(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 64(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 256(SP)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 448(SP)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, 640(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 96(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 288(SP)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 480(SP)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, 672(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 128(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 320(SP)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 512(SP)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, 704(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 160(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 352(SP)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 544(SP)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, 736(SP)
+	MOVQ        AX, R10
+	VMOVUPS     (SP), Y0
+	VMOVUPS     32(SP), Y1
+	VMOVUPS     64(SP), Y2
+	VMOVUPS     96(SP), Y3
+	VMOVUPS     128(SP), Y4
+	VMOVUPS     160(SP), Y5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (R10)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, (R10)(DX*1)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, (R10)(DX*2)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, (R11)
+	ADDQ        CX, R10
+	VMOVUPS     192(SP), Y0
+	VMOVUPS     224(SP), Y1
+	VMOVUPS     256(SP), Y2
+	VMOVUPS     288(SP), Y3
+	VMOVUPS     320(SP), Y4
+	VMOVUPS     352(SP), Y5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (R10)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, (R10)(DX*1)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, (R10)(DX*2)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, (R11)
+	ADDQ        CX, R10
+	VMOVUPS     384(SP), Y0
+	VMOVUPS     416(SP), Y1
+	VMOVUPS     448(SP), Y2
+	VMOVUPS     480(SP), Y3
+	VMOVUPS     512(SP), Y4
+	VMOVUPS     544(SP), Y5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (R10)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, (R10)(DX*1)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, (R10)(DX*2)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, (R11)
+	ADDQ        CX, R10
+	VMOVUPS     576(SP), Y0
+	VMOVUPS     608(SP), Y1
+	VMOVUPS     640(SP), Y2
+	VMOVUPS     672(SP), Y3
+	VMOVUPS     704(SP), Y4
+	VMOVUPS     736(SP), Y5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (R10)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, (R10)(DX*1)
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, (R10)(DX*2)
+	VADDPS      Y5, Y7, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y7, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, AX
+	SUBQ        $+8, R8
+	JMP         channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradFilterGrad4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradFilterGrad4AVX2(SB), $576-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x40000000, R9
+	VMOVD        R9, X15
+	VBROADCASTSS X15, Y15
+	MOVQ         $0x40800000, R9
+	VMOVD        R9, X14
+	VBROADCASTSS X14, Y14
+	MOVQ         $0x41000000, R9
+	VMOVD        R9, X13
+	VBROADCASTSS X13, Y13
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ        R8, $+8
+	JLT         channels_end
+	MOVQ        BX, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 192(SP)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 384(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 32(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 224(SP)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 416(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 64(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 256(SP)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 448(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 96(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 288(SP)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 480(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 128(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 320(SP)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 512(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (R11)(SI*1), Y4
+	VMOVUPS     (R11)(SI*2), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, 160(SP)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, 352(SP)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, 544(SP)
+	MOVQ        AX, R10
+	VMOVUPS     (SP), Y0
+	VMOVUPS     32(SP), Y1
+	VMOVUPS     64(SP), Y2
+	VMOVUPS     96(SP), Y3
+	VMOVUPS     128(SP), Y4
+	VMOVUPS     160(SP), Y5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (R10)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, (R10)(DX*1)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, (R10)(DX*2)
+	ADDQ        CX, R10
+	VMOVUPS     192(SP), Y0
+	VMOVUPS     224(SP), Y1
+	VMOVUPS     256(SP), Y2
+	VMOVUPS     288(SP), Y3
+	VMOVUPS     320(SP), Y4
+	VMOVUPS     352(SP), Y5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (R10)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, (R10)(DX*1)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, (R10)(DX*2)
+	ADDQ        CX, R10
+	VMOVUPS     384(SP), Y0
+	VMOVUPS     416(SP), Y1
+	VMOVUPS     448(SP), Y2
+	VMOVUPS     480(SP), Y3
+	VMOVUPS     512(SP), Y4
+	VMOVUPS     544(SP), Y5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     Y10, (R10)
+	VMOVAPS     Y7, Y11
+	VFMADD231PS Y15, Y9, Y11
+	VMOVUPS     Y11, (R10)(DX*1)
+	VADDPS      Y5, Y6, Y6
+	VFMADD231PS Y14, Y8, Y6
+	VMOVUPS     Y6, (R10)(DX*2)
+	ADDQ        $+32, BX
+	ADDQ        $+32, AX
+	SUBQ        $+8, R8
+	JMP         channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradFilter4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradFilter4AVX2(SB), $576-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x3e800000, R9
+	VMOVD        R9, X15
+	VBROADCASTSS X15, Y15
+	MOVQ         $0x3e2aaaab, R9
+	VMOVD        R9, X14
+	VBROADCASTSS X14, Y14
+	MOVQ         $0x3d2aaaab, R9
+	VMOVD        R9, X13
+	VBROADCASTSS X13, Y13
+	MOVQ         $0x3daaaaab, R9
+	VMOVD        R9, X12
+	VBROADCASTSS X12, Y12
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ        R8, $+8
+	JLT         channels_end
+	MOVQ        BX, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(SI*1), Y1
+	VMOVUPS     (R10)(SI*2), Y2
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, (SP)
+	VMOVUPS     Y2, 480(SP)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, 96(SP)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, 192(SP)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, 288(SP)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, 384(SP)
+	ADDQ        DI, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(SI*1), Y1
+	VMOVUPS     (R10)(SI*2), Y2
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, 32(SP)
+	VMOVUPS     Y2, 512(SP)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, 128(SP)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, 224(SP)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, 320(SP)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, 416(SP)
+	ADDQ        DI, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(SI*1), Y1
+	VMOVUPS     (R10)(SI*2), Y2
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, 64(SP)
+	VMOVUPS     Y2, 544(SP)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, 160(SP)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, 256(SP)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, 352(SP)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, 448(SP)
+	MOVQ        AX, R9
+	VMOVUPS     (SP), Y0
+	VMOVUPS     32(SP), Y1
+	VMOVUPS     64(SP), Y2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, (R9)
+	VMOVUPS     Y2, (R10)(DX*2)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, (R9)(DX*1)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, (R9)(DX*2)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, (R10)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     96(SP), Y0
+	VMOVUPS     128(SP), Y1
+	VMOVUPS     160(SP), Y2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, (R9)
+	VMOVUPS     Y2, (R10)(DX*2)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, (R9)(DX*1)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, (R9)(DX*2)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, (R10)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     192(SP), Y0
+	VMOVUPS     224(SP), Y1
+	VMOVUPS     256(SP), Y2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, (R9)
+	VMOVUPS     Y2, (R10)(DX*2)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, (R9)(DX*1)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, (R9)(DX*2)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, (R10)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     288(SP), Y0
+	VMOVUPS     320(SP), Y1
+	VMOVUPS     352(SP), Y2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, (R9)
+	VMOVUPS     Y2, (R10)(DX*2)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, (R9)(DX*1)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, (R9)(DX*2)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, (R10)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     384(SP), Y0
+	VMOVUPS     416(SP), Y1
+	VMOVUPS     448(SP), Y2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, (R9)
+	VMOVUPS     Y2, (R10)(DX*2)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, (R9)(DX*1)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, (R9)(DX*2)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, (R10)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     480(SP), Y0
+	VMOVUPS     512(SP), Y1
+	VMOVUPS     544(SP), Y2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Y15, Y0, Y3
+	VMOVUPS     Y3, (R9)
+	VMOVUPS     Y2, (R10)(DX*2)
+	VADDPS      Y2, Y0, Y4
+	VMULPS      Y14, Y4, Y4
+	VMULPS      Y14, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VSUBPS      Y4, Y6, Y7
+	VSUBPS      Y5, Y7, Y6
+	VMOVUPS     Y6, (R9)(DX*1)
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     Y7, (R9)(DX*2)
+	VMULPS      Y14, Y2, Y4
+	VFMADD231PS Y13, Y0, Y4
+	VMULPS      Y12, Y1, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     Y6, (R10)
+	VSUBPS      Y5, Y4, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, AX
+	SUBQ        $+8, R8
+	JMP         channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradGrad4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradGrad4AVX2(SB), $768-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x3e800000, R9
+	VMOVD        R9, X15
+	VBROADCASTSS X15, Y15
+	MOVQ         $0x3e2aaaab, R9
+	VMOVD        R9, X14
+	VBROADCASTSS X14, Y14
+	MOVQ         $0x3d2aaaab, R9
+	VMOVD        R9, X13
+	VBROADCASTSS X13, Y13
+	MOVQ         $0x3daaaaab, R9
+	VMOVD        R9, X12
+	VBROADCASTSS X12, Y12
+	MOVQ         $0x3eaaaaab, R9
+	VMOVD        R9, X11
+	VBROADCASTSS X11, Y11
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ        R8, $+8
+	JLT         channels_end
+	MOVQ        BX, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, (SP)
+	VMOVUPS     Y3, 640(SP)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, 128(SP)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, 256(SP)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 384(SP)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, 512(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, 32(SP)
+	VMOVUPS     Y3, 672(SP)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, 160(SP)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, 288(SP)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 416(SP)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, 544(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, 64(SP)
+	VMOVUPS     Y3, 704(SP)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, 192(SP)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, 320(SP)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 448(SP)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, 576(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Y0
+	VMOVUPS     (R11)(SI*1), Y1
+	VMOVUPS     (R11)(SI*2), Y2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Y3
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, 96(SP)
+	VMOVUPS     Y3, 736(SP)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, 224(SP)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, 352(SP)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 480(SP)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, 608(SP)
+	MOVQ        AX, R10
+	VMOVUPS     (SP), Y0
+	VMOVUPS     32(SP), Y1
+	VMOVUPS     64(SP), Y2
+	VMOVUPS     96(SP), Y3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, (R10)
+	VMOVUPS     Y3, (R11)(DX*2)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, (R10)(DX*2)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R11)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     128(SP), Y0
+	VMOVUPS     160(SP), Y1
+	VMOVUPS     192(SP), Y2
+	VMOVUPS     224(SP), Y3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, (R10)
+	VMOVUPS     Y3, (R11)(DX*2)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, (R10)(DX*2)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R11)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     256(SP), Y0
+	VMOVUPS     288(SP), Y1
+	VMOVUPS     320(SP), Y2
+	VMOVUPS     352(SP), Y3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, (R10)
+	VMOVUPS     Y3, (R11)(DX*2)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, (R10)(DX*2)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R11)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     384(SP), Y0
+	VMOVUPS     416(SP), Y1
+	VMOVUPS     448(SP), Y2
+	VMOVUPS     480(SP), Y3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, (R10)
+	VMOVUPS     Y3, (R11)(DX*2)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, (R10)(DX*2)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R11)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     512(SP), Y0
+	VMOVUPS     544(SP), Y1
+	VMOVUPS     576(SP), Y2
+	VMOVUPS     608(SP), Y3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, (R10)
+	VMOVUPS     Y3, (R11)(DX*2)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, (R10)(DX*2)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R11)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     640(SP), Y0
+	VMOVUPS     672(SP), Y1
+	VMOVUPS     704(SP), Y2
+	VMOVUPS     736(SP), Y3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Y15, Y0, Y4
+	VMOVUPS     Y4, (R10)
+	VMOVUPS     Y3, (R11)(DX*2)
+	VADDPS      Y2, Y0, Y5
+	VMULPS      Y14, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      Y14, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VSUBPS      Y5, Y7, Y8
+	VSUBPS      Y6, Y8, Y7
+	VMOVUPS     Y7, (R10)(DX*1)
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     Y8, (R10)(DX*2)
+	VMULPS      Y14, Y2, Y5
+	VFMADD231PS Y13, Y0, Y5
+	VMULPS      Y11, Y3, Y6
+	VFMADD231PS Y12, Y1, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R11)
+	VSUBPS      Y6, Y5, Y8
+	VMOVUPS     Y8, (R11)(DX*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, AX
+	SUBQ        $+8, R8
+	JMP         channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradInput2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX
+TEXT ·winogradInput2AVX2(SB), $512-56
+	MOVQ dst+0(FP), AX
+	MOVQ dsth+8(FP), CX
+	SHLQ $+2, CX
+	MOVQ dstw+16(FP), DX
+	SHLQ $+2, DX
+	MOVQ src+24(FP), BX
+	MOVQ srch+32(FP), SI
+	SHLQ $+2, SI
+	MOVQ srcw+40(FP), DI
+	SHLQ $+2, DI
+	MOVQ n+48(FP), R8
+	LEAQ (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+8
+	JLT     channels_end
+	MOVQ    BX, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VSUBPS  Y2, Y0, Y4
+	VMOVUPS Y4, (SP)
+	VADDPS  Y2, Y1, Y5
+	VMOVUPS Y5, 128(SP)
+	VSUBPS  Y1, Y2, Y6
+	VMOVUPS Y6, 256(SP)
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y7, 384(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VSUBPS  Y2, Y0, Y4
+	VMOVUPS Y4, 32(SP)
+	VADDPS  Y2, Y1, Y5
+	VMOVUPS Y5, 160(SP)
+	VSUBPS  Y1, Y2, Y6
+	VMOVUPS Y6, 288(SP)
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y7, 416(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VSUBPS  Y2, Y0, Y4
+	VMOVUPS Y4, 64(SP)
+	VADDPS  Y2, Y1, Y5
+	VMOVUPS Y5, 192(SP)
+	VSUBPS  Y1, Y2, Y6
+	VMOVUPS Y6, 320(SP)
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y7, 448(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VSUBPS  Y2, Y0, Y4
+	VMOVUPS Y4, 96(SP)
+	VADDPS  Y2, Y1, Y5
+	VMOVUPS Y5, 224(SP)
+	VSUBPS  Y1, Y2, Y6
+	VMOVUPS Y6, 352(SP)
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y7, 480(SP)
+	MOVQ    AX, R10
+	VMOVUPS (SP), Y0
+	VMOVUPS 32(SP), Y1
+	VMOVUPS 64(SP), Y2
+	VMOVUPS 96(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VSUBPS  Y2, Y0, Y4
+	VMOVUPS Y4, (R10)
+	VADDPS  Y2, Y1, Y5
+	VMOVUPS Y5, (R10)(DX*1)
+	VSUBPS  Y1, Y2, Y6
+	VMOVUPS Y6, (R10)(DX*2)
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y7, (R11)
+	ADDQ    CX, R10
+	VMOVUPS 128(SP), Y0
+	VMOVUPS 160(SP), Y1
+	VMOVUPS 192(SP), Y2
+	VMOVUPS 224(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VSUBPS  Y2, Y0, Y4
+	VMOVUPS Y4, (R10)
+	VADDPS  Y2, Y1, Y5
+	VMOVUPS Y5, (R10)(DX*1)
+	VSUBPS  Y1, Y2, Y6
+	VMOVUPS Y6, (R10)(DX*2)
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y7, (R11)
+	ADDQ    CX, R10
+	VMOVUPS 256(SP), Y0
+	VMOVUPS 288(SP), Y1
+	VMOVUPS 320(SP), Y2
+	VMOVUPS 352(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VSUBPS  Y2, Y0, Y4
+	VMOVUPS Y4, (R10)
+	VADDPS  Y2, Y1, Y5
+	VMOVUPS Y5, (R10)(DX*1)
+	VSUBPS  Y1, Y2, Y6
+	VMOVUPS Y6, (R10)(DX*2)
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y7, (R11)
+	ADDQ    CX, R10
+	VMOVUPS 384(SP), Y0
+	VMOVUPS 416(SP), Y1
+	VMOVUPS 448(SP), Y2
+	VMOVUPS 480(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VSUBPS  Y2, Y0, Y4
+	VMOVUPS Y4, (R10)
+	VADDPS  Y2, Y1, Y5
+	VMOVUPS Y5, (R10)(DX*1)
+	VSUBPS  Y1, Y2, Y6
+	VMOVUPS Y6, (R10)(DX*2)
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y7, (R11)
+	ADDQ    $+32, BX
+	ADDQ    $+32, AX
+	SUBQ    $+8, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradOutput2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX
+TEXT ·winogradOutput2AVX2(SB), $256-56
+	MOVQ dst+0(FP), AX
+	MOVQ dsth+8(FP), CX
+	SHLQ $+2, CX
+	MOVQ dstw+16(FP), DX
+	SHLQ $+2, DX
+	MOVQ src+24(FP), BX
+	MOVQ srch+32(FP), SI
+	SHLQ $+2, SI
+	MOVQ srcw+40(FP), DI
+	SHLQ $+2, DI
+	MOVQ n+48(FP), R8
+	LEAQ (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+8
+	JLT     channels_end
+	MOVQ    BX, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VADDPS  Y1, Y0, Y4
+	VADDPS  Y2, Y4, Y4
+	VMOVUPS Y4, (SP)
+	VSUBPS  Y2, Y1, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMOVUPS Y5, 128(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VADDPS  Y1, Y0, Y4
+	VADDPS  Y2, Y4, Y4
+	VMOVUPS Y4, 32(SP)
+	VSUBPS  Y2, Y1, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMOVUPS Y5, 160(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VADDPS  Y1, Y0, Y4
+	VADDPS  Y2, Y4, Y4
+	VMOVUPS Y4, 64(SP)
+	VSUBPS  Y2, Y1, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMOVUPS Y5, 192(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VADDPS  Y1, Y0, Y4
+	VADDPS  Y2, Y4, Y4
+	VMOVUPS Y4, 96(SP)
+	VSUBPS  Y2, Y1, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMOVUPS Y5, 224(SP)
+	MOVQ    AX, R10
+	VMOVUPS (SP), Y0
+	VMOVUPS 32(SP), Y1
+	VMOVUPS 64(SP), Y2
+	VMOVUPS 96(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Y1, Y0, Y4
+	VADDPS  Y2, Y4, Y4
+	VMOVUPS Y4, (R10)
+	VSUBPS  Y2, Y1, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMOVUPS Y5, (R10)(DX*1)
+	ADDQ    CX, R10
+	VMOVUPS 128(SP), Y0
+	VMOVUPS 160(SP), Y1
+	VMOVUPS 192(SP), Y2
+	VMOVUPS 224(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Y1, Y0, Y4
+	VADDPS  Y2, Y4, Y4
+	VMOVUPS Y4, (R10)
+	VSUBPS  Y2, Y1, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMOVUPS Y5, (R10)(DX*1)
+	ADDQ    $+32, BX
+	ADDQ    $+32, AX
+	SUBQ    $+8, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradFilterGrad2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX
+TEXT ·winogradFilterGrad2AVX2(SB), $384-56
+	MOVQ dst+0(FP), AX
+	MOVQ dsth+8(FP), CX
+	SHLQ $+2, CX
+	MOVQ dstw+16(FP), DX
+	SHLQ $+2, DX
+	MOVQ src+24(FP), BX
+	MOVQ srch+32(FP), SI
+	SHLQ $+2, SI
+	MOVQ srcw+40(FP), DI
+	SHLQ $+2, DI
+	MOVQ n+48(FP), R8
+	LEAQ (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+8
+	JLT     channels_end
+	MOVQ    BX, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VADDPS  Y2, Y1, Y4
+	VADDPS  Y0, Y4, Y5
+	VMOVUPS Y5, (SP)
+	VSUBPS  Y2, Y1, Y6
+	VMOVUPS Y6, 128(SP)
+	VSUBPS  Y3, Y4, Y4
+	VMOVUPS Y4, 256(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VADDPS  Y2, Y1, Y4
+	VADDPS  Y0, Y4, Y5
+	VMOVUPS Y5, 32(SP)
+	VSUBPS  Y2, Y1, Y6
+	VMOVUPS Y6, 160(SP)
+	VSUBPS  Y3, Y4, Y4
+	VMOVUPS Y4, 288(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VADDPS  Y2, Y1, Y4
+	VADDPS  Y0, Y4, Y5
+	VMOVUPS Y5, 64(SP)
+	VSUBPS  Y2, Y1, Y6
+	VMOVUPS Y6, 192(SP)
+	VSUBPS  Y3, Y4, Y4
+	VMOVUPS Y4, 320(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Y3
+	VADDPS  Y2, Y1, Y4
+	VADDPS  Y0, Y4, Y5
+	VMOVUPS Y5, 96(SP)
+	VSUBPS  Y2, Y1, Y6
+	VMOVUPS Y6, 224(SP)
+	VSUBPS  Y3, Y4, Y4
+	VMOVUPS Y4, 352(SP)
+	MOVQ    AX, R10
+	VMOVUPS (SP), Y0
+	VMOVUPS 32(SP), Y1
+	VMOVUPS 64(SP), Y2
+	VMOVUPS 96(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Y2, Y1, Y4
+	VADDPS  Y0, Y4, Y5
+	VMOVUPS Y5, (R10)
+	VSUBPS  Y2, Y1, Y6
+	VMOVUPS Y6, (R10)(DX*1)
+	VSUBPS  Y3, Y4, Y4
+	VMOVUPS Y4, (R10)(DX*2)
+	ADDQ    CX, R10
+	VMOVUPS 128(SP), Y0
+	VMOVUPS 160(SP), Y1
+	VMOVUPS 192(SP), Y2
+	VMOVUPS 224(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Y2, Y1, Y4
+	VADDPS  Y0, Y4, Y5
+	VMOVUPS Y5, (R10)
+	VSUBPS  Y2, Y1, Y6
+	VMOVUPS Y6, (R10)(DX*1)
+	VSUBPS  Y3, Y4, Y4
+	VMOVUPS Y4, (R10)(DX*2)
+	ADDQ    CX, R10
+	VMOVUPS 256(SP), Y0
+	VMOVUPS 288(SP), Y1
+	VMOVUPS 320(SP), Y2
+	VMOVUPS 352(SP), Y3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Y2, Y1, Y4
+	VADDPS  Y0, Y4, Y5
+	VMOVUPS Y5, (R10)
+	VSUBPS  Y2, Y1, Y6
+	VMOVUPS Y6, (R10)(DX*1)
+	VSUBPS  Y3, Y4, Y4
+	VMOVUPS Y4, (R10)(DX*2)
+	ADDQ    $+32, BX
+	ADDQ    $+32, AX
+	SUBQ    $+8, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradFilter2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX2
+TEXT ·winogradFilter2AVX2(SB), $384-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x3f000000, R9
+	VMOVD        R9, X15
+	VBROADCASTSS X15, Y15
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+8
+	JLT     channels_end
+	MOVQ    BX, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS (R10)(SI*1), Y1
+	VMOVUPS (R10)(SI*2), Y2
+	VMOVUPS Y0, (SP)
+	VMOVUPS Y2, 288(SP)
+	VADDPS  Y2, Y0, Y3
+	VADDPS  Y1, Y3, Y4
+	VMULPS  Y15, Y4, Y4
+	VMOVUPS Y4, 96(SP)
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, 192(SP)
+	ADDQ    DI, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS (R10)(SI*1), Y1
+	VMOVUPS (R10)(SI*2), Y2
+	VMOVUPS Y0, 32(SP)
+	VMOVUPS Y2, 320(SP)
+	VADDPS  Y2, Y0, Y3
+	VADDPS  Y1, Y3, Y4
+	VMULPS  Y15, Y4, Y4
+	VMOVUPS Y4, 128(SP)
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, 224(SP)
+	ADDQ    DI, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS (R10)(SI*1), Y1
+	VMOVUPS (R10)(SI*2), Y2
+	VMOVUPS Y0, 64(SP)
+	VMOVUPS Y2, 352(SP)
+	VADDPS  Y2, Y0, Y3
+	VADDPS  Y1, Y3, Y4
+	VMULPS  Y15, Y4, Y4
+	VMOVUPS Y4, 160(SP)
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, 256(SP)
+	MOVQ    AX, R9
+	VMOVUPS (SP), Y0
+	VMOVUPS 32(SP), Y1
+	VMOVUPS 64(SP), Y2
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y2, (R10)
+	VADDPS  Y2, Y0, Y3
+	VADDPS  Y1, Y3, Y4
+	VMULPS  Y15, Y4, Y4
+	VMOVUPS Y4, (R9)(DX*1)
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 96(SP), Y0
+	VMOVUPS 128(SP), Y1
+	VMOVUPS 160(SP), Y2
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y2, (R10)
+	VADDPS  Y2, Y0, Y3
+	VADDPS  Y1, Y3, Y4
+	VMULPS  Y15, Y4, Y4
+	VMOVUPS Y4, (R9)(DX*1)
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 192(SP), Y0
+	VMOVUPS 224(SP), Y1
+	VMOVUPS 256(SP), Y2
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y2, (R10)
+	VADDPS  Y2, Y0, Y3
+	VADDPS  Y1, Y3, Y4
+	VMULPS  Y15, Y4, Y4
+	VMOVUPS Y4, (R9)(DX*1)
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 288(SP), Y0
+	VMOVUPS 320(SP), Y1
+	VMOVUPS 352(SP), Y2
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y2, (R10)
+	VADDPS  Y2, Y0, Y3
+	VADDPS  Y1, Y3, Y4
+	VMULPS  Y15, Y4, Y4
+	VMOVUPS Y4, (R9)(DX*1)
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, (R9)(DX*2)
+	ADDQ    $+32, BX
+	ADDQ    $+32, AX
+	SUBQ    $+8, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradGrad2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX2
+TEXT ·winogradGrad2AVX2(SB), $256-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x3f000000, R9
+	VMOVD        R9, X15
+	VBROADCASTSS X15, Y15
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+8
+	JLT     channels_end
+	MOVQ    BX, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS (R10)(SI*1), Y1
+	VMOVUPS Y0, (SP)
+	VMOVUPS Y1, 192(SP)
+	VADDPS  Y1, Y0, Y2
+	VMULPS  Y15, Y2, Y2
+	VMOVUPS Y2, 64(SP)
+	VSUBPS  Y1, Y0, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, 128(SP)
+	ADDQ    DI, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS (R10)(SI*1), Y1
+	VMOVUPS Y0, 32(SP)
+	VMOVUPS Y1, 224(SP)
+	VADDPS  Y1, Y0, Y2
+	VMULPS  Y15, Y2, Y2
+	VMOVUPS Y2, 96(SP)
+	VSUBPS  Y1, Y0, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, 160(SP)
+	MOVQ    AX, R9
+	VMOVUPS (SP), Y0
+	VMOVUPS 32(SP), Y1
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, (R10)
+	VADDPS  Y1, Y0, Y2
+	VMULPS  Y15, Y2, Y2
+	VMOVUPS Y2, (R9)(DX*1)
+	VSUBPS  Y1, Y0, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 64(SP), Y0
+	VMOVUPS 96(SP), Y1
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, (R10)
+	VADDPS  Y1, Y0, Y2
+	VMULPS  Y15, Y2, Y2
+	VMOVUPS Y2, (R9)(DX*1)
+	VSUBPS  Y1, Y0, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 128(SP), Y0
+	VMOVUPS 160(SP), Y1
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, (R10)
+	VADDPS  Y1, Y0, Y2
+	VMULPS  Y15, Y2, Y2
+	VMOVUPS Y2, (R9)(DX*1)
+	VSUBPS  Y1, Y0, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 192(SP), Y0
+	VMOVUPS 224(SP), Y1
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, (R10)
+	VADDPS  Y1, Y0, Y2
+	VMULPS  Y15, Y2, Y2
+	VMOVUPS Y2, (R9)(DX*1)
+	VSUBPS  Y1, Y0, Y3
+	VMULPS  Y15, Y3, Y3
+	VMOVUPS Y3, (R9)(DX*2)
+	ADDQ    $+32, BX
+	ADDQ    $+32, AX
+	SUBQ    $+8, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
 // func transposeAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int)
 // Requires: AVX, CMOV
 TEXT ·transposeAVX2(SB), NOSPLIT, $0-48

@@ -149,3 +149,23 @@ func squaresAVX512(w *float32, n int) float64
 func squaresDecayedAVX512(w *float32, grad *float32, n int, decay float32) (ww float64, gg float64)
 
 func windowMaxAVX512(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)
+
+func winogradInput4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradOutput4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilterGrad4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilter4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradGrad4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradInput2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradOutput2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilterGrad2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilter2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradGrad2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)

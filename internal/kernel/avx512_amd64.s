@@ -13364,3 +13364,2121 @@ rest_r_end:
 finished:
 	VZEROUPPER
 	RET
+
+// func winogradInput4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradInput4AVX512(SB), $2304-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x40800000, R9
+	VPBROADCASTD R9, Z31
+	MOVQ         $0x40a00000, R9
+	VPBROADCASTD R9, Z30
+	MOVQ         $0x40000000, R9
+	VPBROADCASTD R9, Z29
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ         R8, $+16
+	JLT          channels_end
+	MOVQ         BX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	VMOVUPS      (R11)(SI*1), Z1
+	VMOVUPS      (R11)(SI*2), Z2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R11)(SI*1), Z4
+	VMOVUPS      (R11)(SI*2), Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, (SP)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, 1920(SP)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, 384(SP)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, 768(SP)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, 1152(SP)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, 1536(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	VMOVUPS      (R11)(SI*1), Z1
+	VMOVUPS      (R11)(SI*2), Z2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R11)(SI*1), Z4
+	VMOVUPS      (R11)(SI*2), Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, 64(SP)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, 1984(SP)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, 448(SP)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, 832(SP)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, 1216(SP)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, 1600(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	VMOVUPS      (R11)(SI*1), Z1
+	VMOVUPS      (R11)(SI*2), Z2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R11)(SI*1), Z4
+	VMOVUPS      (R11)(SI*2), Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, 128(SP)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, 2048(SP)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, 512(SP)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, 896(SP)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, 1280(SP)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, 1664(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	VMOVUPS      (R11)(SI*1), Z1
+	VMOVUPS      (R11)(SI*2), Z2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R11)(SI*1), Z4
+	VMOVUPS      (R11)(SI*2), Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, 192(SP)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, 2112(SP)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, 576(SP)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, 960(SP)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, 1344(SP)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, 1728(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	VMOVUPS      (R11)(SI*1), Z1
+	VMOVUPS      (R11)(SI*2), Z2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R11)(SI*1), Z4
+	VMOVUPS      (R11)(SI*2), Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, 256(SP)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, 2176(SP)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, 640(SP)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, 1024(SP)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, 1408(SP)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, 1792(SP)
+	ADDQ         DI, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	VMOVUPS      (R11)(SI*1), Z1
+	VMOVUPS      (R11)(SI*2), Z2
+	ADDQ         R9, R11
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R11)(SI*1), Z4
+	VMOVUPS      (R11)(SI*2), Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, 320(SP)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, 2240(SP)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, 704(SP)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, 1088(SP)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, 1472(SP)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, 1856(SP)
+	MOVQ         AX, R10
+	VMOVUPS      (SP), Z0
+	VMOVUPS      64(SP), Z1
+	VMOVUPS      128(SP), Z2
+	VMOVUPS      192(SP), Z3
+	VMOVUPS      256(SP), Z4
+	VMOVUPS      320(SP), Z5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, (R10)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, (R11)(DX*2)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, (R10)(DX*1)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, (R10)(DX*2)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, (R11)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      384(SP), Z0
+	VMOVUPS      448(SP), Z1
+	VMOVUPS      512(SP), Z2
+	VMOVUPS      576(SP), Z3
+	VMOVUPS      640(SP), Z4
+	VMOVUPS      704(SP), Z5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, (R10)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, (R11)(DX*2)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, (R10)(DX*1)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, (R10)(DX*2)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, (R11)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      768(SP), Z0
+	VMOVUPS      832(SP), Z1
+	VMOVUPS      896(SP), Z2
+	VMOVUPS      960(SP), Z3
+	VMOVUPS      1024(SP), Z4
+	VMOVUPS      1088(SP), Z5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, (R10)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, (R11)(DX*2)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, (R10)(DX*1)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, (R10)(DX*2)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, (R11)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      1152(SP), Z0
+	VMOVUPS      1216(SP), Z1
+	VMOVUPS      1280(SP), Z2
+	VMOVUPS      1344(SP), Z3
+	VMOVUPS      1408(SP), Z4
+	VMOVUPS      1472(SP), Z5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, (R10)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, (R11)(DX*2)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, (R10)(DX*1)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, (R10)(DX*2)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, (R11)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      1536(SP), Z0
+	VMOVUPS      1600(SP), Z1
+	VMOVUPS      1664(SP), Z2
+	VMOVUPS      1728(SP), Z3
+	VMOVUPS      1792(SP), Z4
+	VMOVUPS      1856(SP), Z5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, (R10)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, (R11)(DX*2)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, (R10)(DX*1)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, (R10)(DX*2)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, (R11)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, (R11)(DX*1)
+	ADDQ         CX, R10
+	VMOVUPS      1920(SP), Z0
+	VMOVUPS      1984(SP), Z1
+	VMOVUPS      2048(SP), Z2
+	VMOVUPS      2112(SP), Z3
+	VMOVUPS      2176(SP), Z4
+	VMOVUPS      2240(SP), Z5
+	LEAQ         (R10)(DX*2), R11
+	ADDQ         DX, R11
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z31, Z0, Z6
+	VFNMADD231PS Z30, Z2, Z6
+	VMOVUPS      Z6, (R10)
+	VMOVAPS      Z5, Z7
+	VFMADD231PS  Z31, Z1, Z7
+	VFNMADD231PS Z30, Z3, Z7
+	VMOVUPS      Z7, (R11)(DX*2)
+	VMOVAPS      Z4, Z8
+	VFNMADD231PS Z31, Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS Z31, Z1, Z9
+	VADDPS       Z9, Z8, Z10
+	VMOVUPS      Z10, (R10)(DX*1)
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, (R10)(DX*2)
+	VSUBPS       Z2, Z4, Z11
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z11, Z10
+	VFMADD231PS  Z29, Z9, Z10
+	VMOVUPS      Z10, (R11)
+	VFNMADD231PS Z29, Z9, Z11
+	VMOVUPS      Z11, (R11)(DX*1)
+	ADDQ         $+64, BX
+	ADDQ         $+64, AX
+	SUBQ         $+16, R8
+	JMP          channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradOutput4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradOutput4AVX512(SB), $1536-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x40000000, R9
+	VPBROADCASTD R9, Z31
+	MOVQ         $0x40800000, R9
+	VPBROADCASTD R9, Z30
+	MOVQ         $0x41000000, R9
+	VPBROADCASTD R9, Z29
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ        R8, $+16
+	JLT         channels_end
+	MOVQ        BX, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 384(SP)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 768(SP)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, 1152(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 64(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 448(SP)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 832(SP)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, 1216(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 128(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 512(SP)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 896(SP)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, 1280(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 192(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 576(SP)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 960(SP)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, 1344(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 256(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 640(SP)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 1024(SP)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, 1408(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 320(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 704(SP)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 1088(SP)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, 1472(SP)
+	MOVQ        AX, R10
+	VMOVUPS     (SP), Z0
+	VMOVUPS     64(SP), Z1
+	VMOVUPS     128(SP), Z2
+	VMOVUPS     192(SP), Z3
+	VMOVUPS     256(SP), Z4
+	VMOVUPS     320(SP), Z5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (R10)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, (R10)(DX*1)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, (R10)(DX*2)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, (R11)
+	ADDQ        CX, R10
+	VMOVUPS     384(SP), Z0
+	VMOVUPS     448(SP), Z1
+	VMOVUPS     512(SP), Z2
+	VMOVUPS     576(SP), Z3
+	VMOVUPS     640(SP), Z4
+	VMOVUPS     704(SP), Z5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (R10)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, (R10)(DX*1)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, (R10)(DX*2)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, (R11)
+	ADDQ        CX, R10
+	VMOVUPS     768(SP), Z0
+	VMOVUPS     832(SP), Z1
+	VMOVUPS     896(SP), Z2
+	VMOVUPS     960(SP), Z3
+	VMOVUPS     1024(SP), Z4
+	VMOVUPS     1088(SP), Z5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (R10)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, (R10)(DX*1)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, (R10)(DX*2)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, (R11)
+	ADDQ        CX, R10
+	VMOVUPS     1152(SP), Z0
+	VMOVUPS     1216(SP), Z1
+	VMOVUPS     1280(SP), Z2
+	VMOVUPS     1344(SP), Z3
+	VMOVUPS     1408(SP), Z4
+	VMOVUPS     1472(SP), Z5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (R10)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, (R10)(DX*1)
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, (R10)(DX*2)
+	VADDPS      Z5, Z7, Z7
+	VFMADD231PS Z29, Z9, Z7
+	VMOVUPS     Z7, (R11)
+	ADDQ        $+64, BX
+	ADDQ        $+64, AX
+	SUBQ        $+16, R8
+	JMP         channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradFilterGrad4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradFilterGrad4AVX512(SB), $1152-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x40000000, R9
+	VPBROADCASTD R9, Z31
+	MOVQ         $0x40800000, R9
+	VPBROADCASTD R9, Z30
+	MOVQ         $0x41000000, R9
+	VPBROADCASTD R9, Z29
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ        R8, $+16
+	JLT         channels_end
+	MOVQ        BX, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 384(SP)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 768(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 64(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 448(SP)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 832(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 128(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 512(SP)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 896(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 192(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 576(SP)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 960(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 256(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 640(SP)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 1024(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VMOVUPS     (R11)(SI*2), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, 320(SP)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, 704(SP)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, 1088(SP)
+	MOVQ        AX, R10
+	VMOVUPS     (SP), Z0
+	VMOVUPS     64(SP), Z1
+	VMOVUPS     128(SP), Z2
+	VMOVUPS     192(SP), Z3
+	VMOVUPS     256(SP), Z4
+	VMOVUPS     320(SP), Z5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (R10)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, (R10)(DX*1)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, (R10)(DX*2)
+	ADDQ        CX, R10
+	VMOVUPS     384(SP), Z0
+	VMOVUPS     448(SP), Z1
+	VMOVUPS     512(SP), Z2
+	VMOVUPS     576(SP), Z3
+	VMOVUPS     640(SP), Z4
+	VMOVUPS     704(SP), Z5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (R10)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, (R10)(DX*1)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, (R10)(DX*2)
+	ADDQ        CX, R10
+	VMOVUPS     768(SP), Z0
+	VMOVUPS     832(SP), Z1
+	VMOVUPS     896(SP), Z2
+	VMOVUPS     960(SP), Z3
+	VMOVUPS     1024(SP), Z4
+	VMOVUPS     1088(SP), Z5
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VMOVUPS     Z10, (R10)
+	VMOVAPS     Z7, Z11
+	VFMADD231PS Z31, Z9, Z11
+	VMOVUPS     Z11, (R10)(DX*1)
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z30, Z8, Z6
+	VMOVUPS     Z6, (R10)(DX*2)
+	ADDQ        $+64, BX
+	ADDQ        $+64, AX
+	SUBQ        $+16, R8
+	JMP         channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradFilter4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradFilter4AVX512(SB), $1152-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x3e800000, R9
+	VPBROADCASTD R9, Z31
+	MOVQ         $0x3e2aaaab, R9
+	VPBROADCASTD R9, Z30
+	MOVQ         $0x3d2aaaab, R9
+	VPBROADCASTD R9, Z29
+	MOVQ         $0x3daaaaab, R9
+	VPBROADCASTD R9, Z28
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ        R8, $+16
+	JLT         channels_end
+	MOVQ        BX, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Z0
+	VMOVUPS     (R10)(SI*1), Z1
+	VMOVUPS     (R10)(SI*2), Z2
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, (SP)
+	VMOVUPS     Z2, 960(SP)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, 192(SP)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, 384(SP)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, 576(SP)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, 768(SP)
+	ADDQ        DI, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Z0
+	VMOVUPS     (R10)(SI*1), Z1
+	VMOVUPS     (R10)(SI*2), Z2
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, 64(SP)
+	VMOVUPS     Z2, 1024(SP)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, 256(SP)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, 448(SP)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, 640(SP)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, 832(SP)
+	ADDQ        DI, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Z0
+	VMOVUPS     (R10)(SI*1), Z1
+	VMOVUPS     (R10)(SI*2), Z2
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, 128(SP)
+	VMOVUPS     Z2, 1088(SP)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, 320(SP)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, 512(SP)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, 704(SP)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, 896(SP)
+	MOVQ        AX, R9
+	VMOVUPS     (SP), Z0
+	VMOVUPS     64(SP), Z1
+	VMOVUPS     128(SP), Z2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, (R9)
+	VMOVUPS     Z2, (R10)(DX*2)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, (R9)(DX*1)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, (R9)(DX*2)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, (R10)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     192(SP), Z0
+	VMOVUPS     256(SP), Z1
+	VMOVUPS     320(SP), Z2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, (R9)
+	VMOVUPS     Z2, (R10)(DX*2)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, (R9)(DX*1)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, (R9)(DX*2)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, (R10)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     384(SP), Z0
+	VMOVUPS     448(SP), Z1
+	VMOVUPS     512(SP), Z2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, (R9)
+	VMOVUPS     Z2, (R10)(DX*2)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, (R9)(DX*1)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, (R9)(DX*2)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, (R10)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     576(SP), Z0
+	VMOVUPS     640(SP), Z1
+	VMOVUPS     704(SP), Z2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, (R9)
+	VMOVUPS     Z2, (R10)(DX*2)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, (R9)(DX*1)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, (R9)(DX*2)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, (R10)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     768(SP), Z0
+	VMOVUPS     832(SP), Z1
+	VMOVUPS     896(SP), Z2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, (R9)
+	VMOVUPS     Z2, (R10)(DX*2)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, (R9)(DX*1)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, (R9)(DX*2)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, (R10)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	ADDQ        CX, R9
+	VMOVUPS     960(SP), Z0
+	VMOVUPS     1024(SP), Z1
+	VMOVUPS     1088(SP), Z2
+	LEAQ        (R9)(DX*2), R10
+	ADDQ        DX, R10
+	VMULPS      Z31, Z0, Z3
+	VMOVUPS     Z3, (R9)
+	VMOVUPS     Z2, (R10)(DX*2)
+	VADDPS      Z2, Z0, Z4
+	VMULPS      Z30, Z4, Z4
+	VMULPS      Z30, Z1, Z5
+	VPXORD      Z6, Z6, Z6
+	VSUBPS      Z4, Z6, Z7
+	VSUBPS      Z5, Z7, Z6
+	VMOVUPS     Z6, (R9)(DX*1)
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     Z7, (R9)(DX*2)
+	VMULPS      Z30, Z2, Z4
+	VFMADD231PS Z29, Z0, Z4
+	VMULPS      Z28, Z1, Z5
+	VADDPS      Z5, Z4, Z6
+	VMOVUPS     Z6, (R10)
+	VSUBPS      Z5, Z4, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	ADDQ        $+64, BX
+	ADDQ        $+64, AX
+	SUBQ        $+16, R8
+	JMP         channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradGrad4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradGrad4AVX512(SB), $1536-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x3e800000, R9
+	VPBROADCASTD R9, Z31
+	MOVQ         $0x3e2aaaab, R9
+	VPBROADCASTD R9, Z30
+	MOVQ         $0x3d2aaaab, R9
+	VPBROADCASTD R9, Z29
+	MOVQ         $0x3daaaaab, R9
+	VPBROADCASTD R9, Z28
+	MOVQ         $0x3eaaaaab, R9
+	VPBROADCASTD R9, Z27
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ        R8, $+16
+	JLT         channels_end
+	MOVQ        BX, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, (SP)
+	VMOVUPS     Z3, 1280(SP)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, 256(SP)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, 512(SP)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 768(SP)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, 1024(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, 64(SP)
+	VMOVUPS     Z3, 1344(SP)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, 320(SP)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, 576(SP)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 832(SP)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, 1088(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, 128(SP)
+	VMOVUPS     Z3, 1408(SP)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, 384(SP)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, 640(SP)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 896(SP)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, 1152(SP)
+	ADDQ        DI, R10
+	MOVQ        R10, R11
+	VMOVUPS     (R11), Z0
+	VMOVUPS     (R11)(SI*1), Z1
+	VMOVUPS     (R11)(SI*2), Z2
+	ADDQ        R9, R11
+	VMOVUPS     (R11), Z3
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, 192(SP)
+	VMOVUPS     Z3, 1472(SP)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, 448(SP)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, 704(SP)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 960(SP)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, 1216(SP)
+	MOVQ        AX, R10
+	VMOVUPS     (SP), Z0
+	VMOVUPS     64(SP), Z1
+	VMOVUPS     128(SP), Z2
+	VMOVUPS     192(SP), Z3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, (R10)
+	VMOVUPS     Z3, (R11)(DX*2)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, (R10)(DX*2)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R11)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     256(SP), Z0
+	VMOVUPS     320(SP), Z1
+	VMOVUPS     384(SP), Z2
+	VMOVUPS     448(SP), Z3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, (R10)
+	VMOVUPS     Z3, (R11)(DX*2)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, (R10)(DX*2)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R11)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     512(SP), Z0
+	VMOVUPS     576(SP), Z1
+	VMOVUPS     640(SP), Z2
+	VMOVUPS     704(SP), Z3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, (R10)
+	VMOVUPS     Z3, (R11)(DX*2)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, (R10)(DX*2)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R11)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     768(SP), Z0
+	VMOVUPS     832(SP), Z1
+	VMOVUPS     896(SP), Z2
+	VMOVUPS     960(SP), Z3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, (R10)
+	VMOVUPS     Z3, (R11)(DX*2)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, (R10)(DX*2)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R11)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     1024(SP), Z0
+	VMOVUPS     1088(SP), Z1
+	VMOVUPS     1152(SP), Z2
+	VMOVUPS     1216(SP), Z3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, (R10)
+	VMOVUPS     Z3, (R11)(DX*2)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, (R10)(DX*2)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R11)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, (R11)(DX*1)
+	ADDQ        CX, R10
+	VMOVUPS     1280(SP), Z0
+	VMOVUPS     1344(SP), Z1
+	VMOVUPS     1408(SP), Z2
+	VMOVUPS     1472(SP), Z3
+	LEAQ        (R10)(DX*2), R11
+	ADDQ        DX, R11
+	VMULPS      Z31, Z0, Z4
+	VMOVUPS     Z4, (R10)
+	VMOVUPS     Z3, (R11)(DX*2)
+	VADDPS      Z2, Z0, Z5
+	VMULPS      Z30, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      Z30, Z6, Z6
+	VPXORD      Z7, Z7, Z7
+	VSUBPS      Z5, Z7, Z8
+	VSUBPS      Z6, Z8, Z7
+	VMOVUPS     Z7, (R10)(DX*1)
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, (R10)(DX*2)
+	VMULPS      Z30, Z2, Z5
+	VFMADD231PS Z29, Z0, Z5
+	VMULPS      Z27, Z3, Z6
+	VFMADD231PS Z28, Z1, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R11)
+	VSUBPS      Z6, Z5, Z8
+	VMOVUPS     Z8, (R11)(DX*1)
+	ADDQ        $+64, BX
+	ADDQ        $+64, AX
+	SUBQ        $+16, R8
+	JMP         channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradInput2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradInput2AVX512(SB), $1024-56
+	MOVQ dst+0(FP), AX
+	MOVQ dsth+8(FP), CX
+	SHLQ $+2, CX
+	MOVQ dstw+16(FP), DX
+	SHLQ $+2, DX
+	MOVQ src+24(FP), BX
+	MOVQ srch+32(FP), SI
+	SHLQ $+2, SI
+	MOVQ srcw+40(FP), DI
+	SHLQ $+2, DI
+	MOVQ n+48(FP), R8
+	LEAQ (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+16
+	JLT     channels_end
+	MOVQ    BX, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VSUBPS  Z2, Z0, Z4
+	VMOVUPS Z4, (SP)
+	VADDPS  Z2, Z1, Z5
+	VMOVUPS Z5, 256(SP)
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z6, 512(SP)
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z7, 768(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VSUBPS  Z2, Z0, Z4
+	VMOVUPS Z4, 64(SP)
+	VADDPS  Z2, Z1, Z5
+	VMOVUPS Z5, 320(SP)
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z6, 576(SP)
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z7, 832(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VSUBPS  Z2, Z0, Z4
+	VMOVUPS Z4, 128(SP)
+	VADDPS  Z2, Z1, Z5
+	VMOVUPS Z5, 384(SP)
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z6, 640(SP)
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z7, 896(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VSUBPS  Z2, Z0, Z4
+	VMOVUPS Z4, 192(SP)
+	VADDPS  Z2, Z1, Z5
+	VMOVUPS Z5, 448(SP)
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z6, 704(SP)
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z7, 960(SP)
+	MOVQ    AX, R10
+	VMOVUPS (SP), Z0
+	VMOVUPS 64(SP), Z1
+	VMOVUPS 128(SP), Z2
+	VMOVUPS 192(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VSUBPS  Z2, Z0, Z4
+	VMOVUPS Z4, (R10)
+	VADDPS  Z2, Z1, Z5
+	VMOVUPS Z5, (R10)(DX*1)
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z6, (R10)(DX*2)
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z7, (R11)
+	ADDQ    CX, R10
+	VMOVUPS 256(SP), Z0
+	VMOVUPS 320(SP), Z1
+	VMOVUPS 384(SP), Z2
+	VMOVUPS 448(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VSUBPS  Z2, Z0, Z4
+	VMOVUPS Z4, (R10)
+	VADDPS  Z2, Z1, Z5
+	VMOVUPS Z5, (R10)(DX*1)
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z6, (R10)(DX*2)
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z7, (R11)
+	ADDQ    CX, R10
+	VMOVUPS 512(SP), Z0
+	VMOVUPS 576(SP), Z1
+	VMOVUPS 640(SP), Z2
+	VMOVUPS 704(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VSUBPS  Z2, Z0, Z4
+	VMOVUPS Z4, (R10)
+	VADDPS  Z2, Z1, Z5
+	VMOVUPS Z5, (R10)(DX*1)
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z6, (R10)(DX*2)
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z7, (R11)
+	ADDQ    CX, R10
+	VMOVUPS 768(SP), Z0
+	VMOVUPS 832(SP), Z1
+	VMOVUPS 896(SP), Z2
+	VMOVUPS 960(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VSUBPS  Z2, Z0, Z4
+	VMOVUPS Z4, (R10)
+	VADDPS  Z2, Z1, Z5
+	VMOVUPS Z5, (R10)(DX*1)
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z6, (R10)(DX*2)
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z7, (R11)
+	ADDQ    $+64, BX
+	ADDQ    $+64, AX
+	SUBQ    $+16, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradOutput2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradOutput2AVX512(SB), $512-56
+	MOVQ dst+0(FP), AX
+	MOVQ dsth+8(FP), CX
+	SHLQ $+2, CX
+	MOVQ dstw+16(FP), DX
+	SHLQ $+2, DX
+	MOVQ src+24(FP), BX
+	MOVQ srch+32(FP), SI
+	SHLQ $+2, SI
+	MOVQ srcw+40(FP), DI
+	SHLQ $+2, DI
+	MOVQ n+48(FP), R8
+	LEAQ (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+16
+	JLT     channels_end
+	MOVQ    BX, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VADDPS  Z1, Z0, Z4
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, (SP)
+	VSUBPS  Z2, Z1, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMOVUPS Z5, 256(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VADDPS  Z1, Z0, Z4
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, 64(SP)
+	VSUBPS  Z2, Z1, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMOVUPS Z5, 320(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VADDPS  Z1, Z0, Z4
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, 128(SP)
+	VSUBPS  Z2, Z1, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMOVUPS Z5, 384(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VADDPS  Z1, Z0, Z4
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, 192(SP)
+	VSUBPS  Z2, Z1, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMOVUPS Z5, 448(SP)
+	MOVQ    AX, R10
+	VMOVUPS (SP), Z0
+	VMOVUPS 64(SP), Z1
+	VMOVUPS 128(SP), Z2
+	VMOVUPS 192(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Z1, Z0, Z4
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, (R10)
+	VSUBPS  Z2, Z1, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMOVUPS Z5, (R10)(DX*1)
+	ADDQ    CX, R10
+	VMOVUPS 256(SP), Z0
+	VMOVUPS 320(SP), Z1
+	VMOVUPS 384(SP), Z2
+	VMOVUPS 448(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Z1, Z0, Z4
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, (R10)
+	VSUBPS  Z2, Z1, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMOVUPS Z5, (R10)(DX*1)
+	ADDQ    $+64, BX
+	ADDQ    $+64, AX
+	SUBQ    $+16, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradFilterGrad2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradFilterGrad2AVX512(SB), $768-56
+	MOVQ dst+0(FP), AX
+	MOVQ dsth+8(FP), CX
+	SHLQ $+2, CX
+	MOVQ dstw+16(FP), DX
+	SHLQ $+2, DX
+	MOVQ src+24(FP), BX
+	MOVQ srch+32(FP), SI
+	SHLQ $+2, SI
+	MOVQ srcw+40(FP), DI
+	SHLQ $+2, DI
+	MOVQ n+48(FP), R8
+	LEAQ (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+16
+	JLT     channels_end
+	MOVQ    BX, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VADDPS  Z2, Z1, Z4
+	VADDPS  Z0, Z4, Z5
+	VMOVUPS Z5, (SP)
+	VSUBPS  Z2, Z1, Z6
+	VMOVUPS Z6, 256(SP)
+	VSUBPS  Z3, Z4, Z4
+	VMOVUPS Z4, 512(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VADDPS  Z2, Z1, Z4
+	VADDPS  Z0, Z4, Z5
+	VMOVUPS Z5, 64(SP)
+	VSUBPS  Z2, Z1, Z6
+	VMOVUPS Z6, 320(SP)
+	VSUBPS  Z3, Z4, Z4
+	VMOVUPS Z4, 576(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VADDPS  Z2, Z1, Z4
+	VADDPS  Z0, Z4, Z5
+	VMOVUPS Z5, 128(SP)
+	VSUBPS  Z2, Z1, Z6
+	VMOVUPS Z6, 384(SP)
+	VSUBPS  Z3, Z4, Z4
+	VMOVUPS Z4, 640(SP)
+	ADDQ    DI, R10
+	MOVQ    R10, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	ADDQ    R9, R11
+	VMOVUPS (R11), Z3
+	VADDPS  Z2, Z1, Z4
+	VADDPS  Z0, Z4, Z5
+	VMOVUPS Z5, 192(SP)
+	VSUBPS  Z2, Z1, Z6
+	VMOVUPS Z6, 448(SP)
+	VSUBPS  Z3, Z4, Z4
+	VMOVUPS Z4, 704(SP)
+	MOVQ    AX, R10
+	VMOVUPS (SP), Z0
+	VMOVUPS 64(SP), Z1
+	VMOVUPS 128(SP), Z2
+	VMOVUPS 192(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Z2, Z1, Z4
+	VADDPS  Z0, Z4, Z5
+	VMOVUPS Z5, (R10)
+	VSUBPS  Z2, Z1, Z6
+	VMOVUPS Z6, (R10)(DX*1)
+	VSUBPS  Z3, Z4, Z4
+	VMOVUPS Z4, (R10)(DX*2)
+	ADDQ    CX, R10
+	VMOVUPS 256(SP), Z0
+	VMOVUPS 320(SP), Z1
+	VMOVUPS 384(SP), Z2
+	VMOVUPS 448(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Z2, Z1, Z4
+	VADDPS  Z0, Z4, Z5
+	VMOVUPS Z5, (R10)
+	VSUBPS  Z2, Z1, Z6
+	VMOVUPS Z6, (R10)(DX*1)
+	VSUBPS  Z3, Z4, Z4
+	VMOVUPS Z4, (R10)(DX*2)
+	ADDQ    CX, R10
+	VMOVUPS 512(SP), Z0
+	VMOVUPS 576(SP), Z1
+	VMOVUPS 640(SP), Z2
+	VMOVUPS 704(SP), Z3
+	LEAQ    (R10)(DX*2), R11
+	ADDQ    DX, R11
+	VADDPS  Z2, Z1, Z4
+	VADDPS  Z0, Z4, Z5
+	VMOVUPS Z5, (R10)
+	VSUBPS  Z2, Z1, Z6
+	VMOVUPS Z6, (R10)(DX*1)
+	VSUBPS  Z3, Z4, Z4
+	VMOVUPS Z4, (R10)(DX*2)
+	ADDQ    $+64, BX
+	ADDQ    $+64, AX
+	SUBQ    $+16, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradFilter2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradFilter2AVX512(SB), $768-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x3f000000, R9
+	VPBROADCASTD R9, Z31
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+16
+	JLT     channels_end
+	MOVQ    BX, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(SI*1), Z1
+	VMOVUPS (R10)(SI*2), Z2
+	VMOVUPS Z0, (SP)
+	VMOVUPS Z2, 576(SP)
+	VADDPS  Z2, Z0, Z3
+	VADDPS  Z1, Z3, Z4
+	VMULPS  Z31, Z4, Z4
+	VMOVUPS Z4, 192(SP)
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, 384(SP)
+	ADDQ    DI, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(SI*1), Z1
+	VMOVUPS (R10)(SI*2), Z2
+	VMOVUPS Z0, 64(SP)
+	VMOVUPS Z2, 640(SP)
+	VADDPS  Z2, Z0, Z3
+	VADDPS  Z1, Z3, Z4
+	VMULPS  Z31, Z4, Z4
+	VMOVUPS Z4, 256(SP)
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, 448(SP)
+	ADDQ    DI, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(SI*1), Z1
+	VMOVUPS (R10)(SI*2), Z2
+	VMOVUPS Z0, 128(SP)
+	VMOVUPS Z2, 704(SP)
+	VADDPS  Z2, Z0, Z3
+	VADDPS  Z1, Z3, Z4
+	VMULPS  Z31, Z4, Z4
+	VMOVUPS Z4, 320(SP)
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, 512(SP)
+	MOVQ    AX, R9
+	VMOVUPS (SP), Z0
+	VMOVUPS 64(SP), Z1
+	VMOVUPS 128(SP), Z2
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z2, (R10)
+	VADDPS  Z2, Z0, Z3
+	VADDPS  Z1, Z3, Z4
+	VMULPS  Z31, Z4, Z4
+	VMOVUPS Z4, (R9)(DX*1)
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 192(SP), Z0
+	VMOVUPS 256(SP), Z1
+	VMOVUPS 320(SP), Z2
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z2, (R10)
+	VADDPS  Z2, Z0, Z3
+	VADDPS  Z1, Z3, Z4
+	VMULPS  Z31, Z4, Z4
+	VMOVUPS Z4, (R9)(DX*1)
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 384(SP), Z0
+	VMOVUPS 448(SP), Z1
+	VMOVUPS 512(SP), Z2
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z2, (R10)
+	VADDPS  Z2, Z0, Z3
+	VADDPS  Z1, Z3, Z4
+	VMULPS  Z31, Z4, Z4
+	VMOVUPS Z4, (R9)(DX*1)
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 576(SP), Z0
+	VMOVUPS 640(SP), Z1
+	VMOVUPS 704(SP), Z2
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z2, (R10)
+	VADDPS  Z2, Z0, Z3
+	VADDPS  Z1, Z3, Z4
+	VMULPS  Z31, Z4, Z4
+	VMOVUPS Z4, (R9)(DX*1)
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, (R9)(DX*2)
+	ADDQ    $+64, BX
+	ADDQ    $+64, AX
+	SUBQ    $+16, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET
+
+// func winogradGrad2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradGrad2AVX512(SB), $512-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         dsth+8(FP), CX
+	SHLQ         $+2, CX
+	MOVQ         dstw+16(FP), DX
+	SHLQ         $+2, DX
+	MOVQ         src+24(FP), BX
+	MOVQ         srch+32(FP), SI
+	SHLQ         $+2, SI
+	MOVQ         srcw+40(FP), DI
+	SHLQ         $+2, DI
+	MOVQ         n+48(FP), R8
+	MOVQ         $0x3f000000, R9
+	VPBROADCASTD R9, Z31
+	LEAQ         (SI)(SI*2), R9
+
+channels:
+	CMPQ    R8, $+16
+	JLT     channels_end
+	MOVQ    BX, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(SI*1), Z1
+	VMOVUPS Z0, (SP)
+	VMOVUPS Z1, 384(SP)
+	VADDPS  Z1, Z0, Z2
+	VMULPS  Z31, Z2, Z2
+	VMOVUPS Z2, 128(SP)
+	VSUBPS  Z1, Z0, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, 256(SP)
+	ADDQ    DI, R9
+	MOVQ    R9, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(SI*1), Z1
+	VMOVUPS Z0, 64(SP)
+	VMOVUPS Z1, 448(SP)
+	VADDPS  Z1, Z0, Z2
+	VMULPS  Z31, Z2, Z2
+	VMOVUPS Z2, 192(SP)
+	VSUBPS  Z1, Z0, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, 320(SP)
+	MOVQ    AX, R9
+	VMOVUPS (SP), Z0
+	VMOVUPS 64(SP), Z1
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, (R10)
+	VADDPS  Z1, Z0, Z2
+	VMULPS  Z31, Z2, Z2
+	VMOVUPS Z2, (R9)(DX*1)
+	VSUBPS  Z1, Z0, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 128(SP), Z0
+	VMOVUPS 192(SP), Z1
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, (R10)
+	VADDPS  Z1, Z0, Z2
+	VMULPS  Z31, Z2, Z2
+	VMOVUPS Z2, (R9)(DX*1)
+	VSUBPS  Z1, Z0, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 256(SP), Z0
+	VMOVUPS 320(SP), Z1
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, (R10)
+	VADDPS  Z1, Z0, Z2
+	VMULPS  Z31, Z2, Z2
+	VMOVUPS Z2, (R9)(DX*1)
+	VSUBPS  Z1, Z0, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, (R9)(DX*2)
+	ADDQ    CX, R9
+	VMOVUPS 384(SP), Z0
+	VMOVUPS 448(SP), Z1
+	LEAQ    (R9)(DX*2), R10
+	ADDQ    DX, R10
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, (R10)
+	VADDPS  Z1, Z0, Z2
+	VMULPS  Z31, Z2, Z2
+	VMOVUPS Z2, (R9)(DX*1)
+	VSUBPS  Z1, Z0, Z3
+	VMULPS  Z31, Z3, Z3
+	VMOVUPS Z3, (R9)(DX*2)
+	ADDQ    $+64, BX
+	ADDQ    $+64, AX
+	SUBQ    $+16, R8
+	JMP     channels
+
+channels_end:
+	VZEROUPPER
+	RET

@@ -50,7 +50,7 @@ type ConvGradFilterArgs struct {
 // ConvWorkspace returns how many floats of workspace the three passes of this
 // geometry need at most. It does not depend on the pool.
 func ConvWorkspace(g Conv, exact bool) int {
-	return cacheLine/4 + max(forwardWorkspace(g), gradInputWorkspace(g), gradFilterWorkspace(g))
+	return cacheLine/4 + max(forwardWorkspace(g, exact), gradInputWorkspace(g, exact), gradFilterWorkspace(g, exact))
 }
 
 func mustFitConv(op string, g Conv, x string, lenX int, w string, lenW int, y string, lenY int, workspace int, exact bool) {
@@ -178,6 +178,12 @@ func implicitTask(p *Pool, task int, w *worker) {
 		c.placeRows(p.m, out, row, rows, column, cols)
 		return
 	}
+	c.finish(p, out, row, rows, column, cols, block)
+}
+
+// finish does to a block of results, while it is in the cache, what else there is
+// to do: bias, residual, ReLU, and the moments of block number block.
+func (c *implicit) finish(p *Pool, out operand, row, rows, column, cols, block int) {
 	if c.epilogue {
 		ones, zeros := p.ones, p.zeros
 		bias := &zeros[0]

@@ -44,14 +44,13 @@ func (p *Pool) packFilters(f *filterPanels) {
 	}
 	p.dispatch(f.sets*f.panels, func(p *Pool, task int, w *worker) {
 		f := &p.conv.filters
-		f.pack(p.m, w, task/f.panels, task%f.panels)
+		f.pack(p.m, w, f.packed[task*f.depth*f.tile:][:f.depth*f.tile], task/f.panels, task%f.panels)
 	})
 }
 
-// pack fills one panel.
-func (f *filterPanels) pack(m *machine, w *worker, set, panel int) {
+// pack fills one panel, dst.
+func (f *filterPanels) pack(m *machine, w *worker, dst []float32, set, panel int) {
 	rows, cols := f.channels()
-	dst := f.packed[(set*f.panels+panel)*f.depth*f.tile:][:f.depth*f.tile]
 	col := panel * f.tile
 	width := min(f.tile, cols-col)
 	if f.merge > 1 || width < f.tile {

@@ -1,10 +1,22 @@
 package kernel
 
-func forwardWorkspace(g Conv) int {
+func forwardWorkspace(g Conv, exact bool) int {
+	return roundUp(momentFloats(g), 16) + forwardFilterFloats(g, exact)
+}
+
+// momentFloats is room for the moments of all blocks, which are never more: blocks
+// of rows have at least a quarter of minBlockRows, and every part may have a smaller
+// one.
+func momentFloats(g Conv) int {
+	return 2 * g.K * (ceilDiv(g.N*g.P*g.Q, minBlockRows/4) + 2*g.N)
+}
+
+func forwardFilterFloats(g Conv, exact bool) int {
+	if m := winogradTile(g, g.P, g.Q); m > 0 && !exact {
+		return winogradFilterFloats(g, m, g.C, g.K)
+	}
 	merge := merged(g)
-	filters := g.Groups / merge * packedSize(g.R*g.S*merge*g.C/g.Groups, merge*g.K/g.Groups)
-	blocks := ceilDiv(g.N*g.P*g.Q, minBlockRows/2) + g.N
-	return filters + 2*blocks*g.K
+	return g.Groups / merge * packedSize(g.R*g.S*merge*g.C/g.Groups, merge*g.K/g.Groups)
 }
 
 // ConvForward writes the convolution of X with W into Y, with everything that a
@@ -44,11 +56,13 @@ func ConvForward(p *Pool, a *ConvForwardArgs) {
 	c.bias, c.residual, c.floor = a.Bias, a.Residual, floorOf(a.ReLU)
 	c.epilogue = a.Bias != nil || a.Residual != nil || a.ReLU
 	c.add, c.place, c.stats = false, nil, a.Stats
-	c.filters.packed = align(a.Workspace)
-	if a.Stats != nil {
-		c.moments = c.filters.packed[forwardWorkspace(g)-2*(ceilDiv(g.N*g.P*g.Q, minBlockRows/2)+g.N)*g.K:]
+	workspace := align(a.Workspace)
+	c.moments, c.filters.packed = workspace[:momentFloats(g)], workspace[roundUp(momentFloats(g), 16):]
+	if m := winogradTile(g, g.P, g.Q); m > 0 && !a.Exact {
+		p.convolveSquares(c, m)
+	} else {
+		p.convolve(c)
 	}
-	p.convolve(c)
 	if a.Stats != nil {
 		p.finishMoments(c)
 	}
@@ -76,6 +90,16 @@ func (c *implicit) setForward(g Conv, x, w []float32, in *Affine) {
 	c.depth, c.cols = len(c.taps)*c.patches.c, merge*g.K/g.Groups
 }
 
+// blockSize returns how many rows of the result block b of a part has.
+func (c *implicit) blockSize(p *Pool, b int) int {
+	if c.block > 0 {
+		return min(c.block, c.rows-b*c.block)
+	}
+	w, s := &p.squares, &c.patches
+	end := min((b+1)*w.rowBlock, c.rows/(s.p*s.q)*w.down)
+	return (s.pixelRow(w, end) - s.pixelRow(w, b*w.rowBlock)) * s.q
+}
+
 // release drops the operands.
 func (c *implicit) release() {
 	*c = implicit{taps: c.taps, index: c.index}
@@ -91,10 +115,12 @@ func (p *Pool) finishMoments(c *implicit) {
 		n := min(width, c.ld-col)
 		var total [2 * width]float64
 		mean, squares := total[:n], total[width:][:n]
+		before := 0
 		for b := range c.blocks {
 			m := c.moments[2*(part*c.blocks+b)*c.ld+col:]
-			_, rows := c.rowsOf(b)
-			mergeMoments(mean, squares, b*c.block, m[:n], m[c.ld:][:n], rows)
+			rows := c.blockSize(p, b)
+			mergeMoments(mean, squares, before, m[:n], m[c.ld:][:n], rows)
+			before += rows
 		}
 		stats := c.stats[2*part*c.ld+col:]
 		for j := range n {

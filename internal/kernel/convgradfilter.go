@@ -28,7 +28,7 @@ func filterChunks(pixels, tiles int) int {
 	return max(1, min(ceilDiv(filterTasks, tiles), pixels/(2*pixelBlock)))
 }
 
-func gradFilterWorkspace(g Conv) int {
+func gradFilterWorkspace(g Conv, exact bool) int {
 	merge := merged(g)
 	// A machine with larger tiles has fewer of them, and then more chunks.
 	tiles := g.Groups / merge * ceilDiv(merge*g.K/g.Groups, maxBlockRows) * ceilDiv(g.R*g.S*merge*g.C/g.Groups, blockCols)

@@ -1,6 +1,9 @@
 package kernel
 
-func gradInputWorkspace(g Conv) int {
+func gradInputWorkspace(g Conv, exact bool) int {
+	if m := winogradTile(g, g.H, g.W); m > 0 && !exact {
+		return winogradFilterFloats(g, m, g.K, g.C)
+	}
 	merge := merged(g)
 	return g.Groups / merge * packedSize(g.R*g.S*merge*g.K/g.Groups, merge*g.C/g.Groups)
 }
@@ -29,7 +32,11 @@ func ConvGradInput(p *Pool, a *ConvGradInputArgs) {
 				continue
 			}
 			c.filters.packed = workspace
-			p.convolve(c)
+			if m := winogradTile(g, g.H, g.W); m > 0 && !a.Exact {
+				p.convolveSquares(c, m)
+			} else {
+				p.convolve(c)
+			}
 		}
 	}
 	c.release()

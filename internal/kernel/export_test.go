@@ -39,4 +39,4 @@ func PeakLoop(p *Pool, rounds int) (run func(), work int64) {
 }
 
 // UsesWinograd reports whether a convolution is not direct unless told to be exact.
-func UsesWinograd(g Conv) bool { return false }
+func UsesWinograd(g Conv) bool { return winogradTile(g, g.P, g.Q) > 0 }

@@ -37,6 +37,8 @@ type machine struct {
 	step        func(w, grad, velocity *float32, n int, s *stepScalars)
 	squares     func(w, grad *float32, n int, decay float32) (ww, gg float64)
 
+	winograd4, winograd2 *winogradSet
+
 	windowMax  func(y, x *float32, ldh, ldw, r, s, c int)
 	windowGrad func(dx, x, dy *float32, ldh, ldw, r, s, c int)
 }
@@ -66,3 +68,10 @@ func at(p *float32, i int) *float32 {
 
 // view returns the n floats from p.
 func view(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
+
+func (m *machine) winograd(side int) *winogradSet {
+	if side == 4 {
+		return m.winograd4
+	}
+	return m.winograd2
+}

@@ -61,6 +61,8 @@ var avx512Machine = machine{
 		}
 		return squaresDecayedAVX512(w, grad, n, decay)
 	},
+	winograd4:  &winograd4AVX512,
+	winograd2:  &winograd2AVX512,
 	windowMax:  windowMaxAVX512,
 	windowGrad: windowGrad,
 }
@@ -107,6 +109,8 @@ var avx2Machine = machine{
 		}
 		return squaresDecayedAVX2(w, grad, n, decay)
 	},
+	winograd4:  &winograd4AVX2,
+	winograd2:  &winograd2AVX2,
 	windowMax:  windowMaxAVX2,
 	windowGrad: windowGrad,
 }
@@ -125,3 +129,13 @@ func (t *tile) runAVX2(f *[2][7]tileFunc, edge *[2][5]tileFunc, row int) {
 		i += rows
 	}
 }
+
+var (
+	winograd4AVX512 = winogradSet{winogradInput4AVX512, winogradFilter4AVX512, winogradOutput4AVX512, winogradGrad4AVX512, winogradFilterGrad4AVX512}
+	winograd2AVX512 = winogradSet{winogradInput2AVX512, winogradFilter2AVX512, winogradOutput2AVX512, winogradGrad2AVX512, winogradFilterGrad2AVX512}
+)
+
+var (
+	winograd4AVX2 = winogradSet{winogradInput4AVX2, winogradFilter4AVX2, winogradOutput4AVX2, winogradGrad4AVX2, winogradFilterGrad4AVX2}
+	winograd2AVX2 = winogradSet{winogradInput2AVX2, winogradFilter2AVX2, winogradOutput2AVX2, winogradGrad2AVX2, winogradFilterGrad2AVX2}
+)

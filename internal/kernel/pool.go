@@ -33,6 +33,7 @@ type Pool struct {
 	flat     flatArgs
 	channel  channelArgs
 	conv     implicit
+	squares  winograd
 	filter   filterGrad
 	product  productArgs
 	window   windowArgs
@@ -57,7 +58,7 @@ type failure struct{ value any }
 
 // scratchFloats is a worker's scratch memory: packed rows, a block of results and
 // what the Winograd transforms keep between them. About the second-level cache.
-const scratchFloats = 1 << 19
+const scratchFloats = 1 << 20
 
 // NewPool returns a pool of workers goroutines, the caller's included, that runs
 // the fastest kernels of this processor. With workers ≤ 0 there are GOMAXPROCS.

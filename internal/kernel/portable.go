@@ -23,6 +23,8 @@ var portableMachine = machine{
 	addReLUGrad:  addReLUGrad,
 	step:         step,
 	squares:      squares,
+	winograd4:    &portableWinograd4,
+	winograd2:    &portableWinograd2,
 	windowMax:    windowMax,
 	windowGrad:   windowGrad,
 }

@@ -34,6 +34,7 @@ func main() {
 	v.reductions()
 	v.flatPasses()
 	v.windows()
+	v.winograd()
 	if !v.wide {
 		v.transposition()
 	}
