@@ -29,6 +29,9 @@ func filterChunks(pixels, tiles int) int {
 }
 
 func gradFilterWorkspace(g Conv, exact bool) int {
+	if m := winogradTile(g, g.P, g.Q); m > 0 && !exact {
+		return winogradGradFloats(g, m)
+	}
 	merge := merged(g)
 	// A machine with larger tiles has fewer of them, and then more chunks.
 	tiles := g.Groups / merge * ceilDiv(merge*g.K/g.Groups, maxBlockRows) * ceilDiv(g.R*g.S*merge*g.C/g.Groups, blockCols)
@@ -50,6 +53,11 @@ func ConvGradFilter(p *Pool, a *ConvGradFilterArgs) {
 	defer p.mu.Unlock()
 	c := &p.conv
 	c.setForward(g, a.X, nil, a.In)
+	if m := winogradTile(g, g.P, g.Q); m > 0 && !a.Exact {
+		p.gradFilterSquares(a, c.patches, m)
+		c.release()
+		return
+	}
 	f := &p.filter
 	*f = filterGrad{patches: c.patches, dy: a.DY, dw: a.DW, partial: align(a.Workspace), merge: c.filters.merge, sets: c.groups,
 		kg: c.filters.kg, cg: c.filters.cg, size: c.filters.size, ld: g.K, pixels: g.N * g.P * g.Q,

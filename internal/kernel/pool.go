@@ -29,15 +29,16 @@ type Pool struct {
 	failure atomic.Pointer[failure]
 
 	// Operands of the running kernel, here so that tasks need no closures.
-	generic  func(task, worker int)
-	flat     flatArgs
-	channel  channelArgs
-	conv     implicit
-	squares  winograd
-	filter   filterGrad
-	product  productArgs
-	window   windowArgs
-	contrast contrastArgs
+	generic     func(task, worker int)
+	flat        flatArgs
+	channel     channelArgs
+	conv        implicit
+	squares     winograd
+	squaresGrad squaresGrad
+	filter      filterGrad
+	product     productArgs
+	window      windowArgs
+	contrast    contrastArgs
 
 	partial []float64 // per-chunk results of reductions, grown when needed
 	ones    []float32 // as many as the most channels seen
