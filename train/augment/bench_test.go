@@ -74,7 +74,7 @@ func BenchmarkOperations(b *testing.B) {
 			Normalize(dst, small)
 		}
 	})
-	for _, box := range []int{100, 190, 256} {
+	for _, box := range []int{100, 190, 256, 400} {
 		b.Run(fmt.Sprintf("resize%d", box), func(b *testing.B) {
 			var ws Workspace
 			img := texture(box, box)

@@ -78,7 +78,6 @@ const strip = 16
 
 // blurColumns blurs strips of columns. Byte k of eight shares a lane pair with k+4.
 func (ws *Workspace) blurColumns(img *Image, b box) {
-	const half = 0x000000ff_000000ff
 	stride := 3 * img.W
 	var edge [strip]uint8
 	for x := 0; x < stride; x += strip {
@@ -92,8 +91,8 @@ func (ws *Workspace) blurColumns(img *Image, b box) {
 			}
 			v, w := binary.LittleEndian.Uint64(at), binary.LittleEndian.Uint64(at[8:])
 			to := line[y*8 : y*8+8 : y*8+8]
-			to[0], to[1], to[2], to[3] = v&half, v>>8&half, v>>16&half, v>>24&half
-			to[4], to[5], to[6], to[7] = w&half, w>>8&half, w>>16&half, w>>24&half
+			to[0], to[1], to[2], to[3] = v&pairLow, v>>8&pairLow, v>>16&pairLow, v>>24&pairLow
+			to[4], to[5], to[6], to[7] = w&pairLow, w>>8&pairLow, w>>16&pairLow, w>>24&pairLow
 		}
 		line = ws.passes(img.H, strip/2, b)
 		for y := range img.H {
@@ -140,22 +139,19 @@ func (ws *Workspace) passes(n, width int, b box) []uint64 {
 
 // apply blurs once: dst[i] from src[i] to src[i+2·margin], margin = (reach+1)·width.
 func (b box) apply(dst, src []uint64, width int) {
-	const (
-		round = 1<<23 | 1<<(23+32)
-		mask  = 0x000000ff_000000ff
-	)
+	const round = 1<<23 | 1<<(23+32) // half of 2^24, in both halves
 	n := len(dst)
 	inner, outer := b.inner, b.outer
 	switch b.reach {
 	case 0:
 		left, mid, right := src[:n], src[width:][:n], src[2*width:][:n]
 		for i := range dst {
-			dst[i] = (mid[i]*inner + (left[i]+right[i])*outer + round) >> 24 & mask
+			dst[i] = (mid[i]*inner + (left[i]+right[i])*outer + round) >> 24 & pairLow
 		}
 	case 1:
 		far, left, mid, right, end := src[:n], src[width:][:n], src[2*width:][:n], src[3*width:][:n], src[4*width:][:n]
 		for i := range dst {
-			dst[i] = ((left[i]+mid[i]+right[i])*inner + (far[i]+end[i])*outer + round) >> 24 & mask
+			dst[i] = ((left[i]+mid[i]+right[i])*inner + (far[i]+end[i])*outer + round) >> 24 & pairLow
 		}
 	default:
 		for c := range width {
@@ -165,7 +161,7 @@ func (b box) apply(dst, src []uint64, width int) {
 			}
 			last := (2*b.reach + 2) * width
 			for i := c; i < n; i += width {
-				dst[i] = (sum*inner + (src[i]+src[i+last])*outer + round) >> 24 & mask
+				dst[i] = (sum*inner + (src[i]+src[i+last])*outer + round) >> 24 & pairLow
 				sum += src[i+last] - src[i+width]
 			}
 		}

@@ -11,44 +11,35 @@ import (
 func (m *Image) AdjustHue(shift float64) {
 	hues := hueTable()
 	turn := uint8(int(shift * 255)) // truncated towards zero, then modulo 256
-	for p := m.Pix; len(p) >= 3; p = p[3:] {
-		r, g, b := p[0], p[1], p[2]
+	for i := 0; i+3 <= len(m.Pix); i += 3 {
+		p := m.Pix[i : i+3 : i+3]
+		r, g, b := int32(p[0]), int32(p[1]), int32(p[2])
 		v, low := max(r, g, b), min(r, g, b)
-		chroma := int(v - low)
+		chroma := v - low
 		if chroma == 0 {
 			continue // gray stays
 		}
-		// sector says which channel is largest and which smallest, mid is the other.
-		var sector int
-		var mid uint8
-		switch {
-		case r == v && b == low:
-			sector, mid = 0, g
-		case r == v:
-			sector, mid = 1, b
-		case g == v && b == low:
-			sector, mid = 2, r
-		case g == v:
-			sector, mid = 3, b
-		case r == low:
-			sector, mid = 4, g
-		default:
-			sector, mid = 5, r
-		}
-		h := hues.of[sector][chroma*(chroma+1)/2+int(v-mid)] + turn
-		saturation := uint8(int(float64(float32(chroma)/float32(v)) * 255))
-
-		s, back := unit[saturation], &sixths[h]
-		product := float64(s) * back.part
+		// Which channel is largest and which smallest, without branches: in noise
+		// they would be mispredicted.
+		sector := sectors[(g-r)>>31&1|(b-g)>>31&2|(r-b)>>31&4]
+		fromMax := 2*v + low - r - g - b // max − mid
+		h := hues.of[sector][chroma*(chroma+1)/2+fromMax] + turn
+		faded := &hues.faded[int(v)<<8|int(chroma)]
+		back := &sixths[h]
+		product := float64(unit[faded.saturation]) * back.part
 		if back.single {
 			product = float64(float32(product))
 		}
 		value := float64(v)
-		p[back.high] = v
+		p[back.high] = uint8(v)
 		p[back.mid] = uint8(int(float64(value*(1-product)) + 0.5))
-		p[back.low] = uint8(int(float64(value*(1-float64(s))) + 0.5))
+		p[back.low] = faded.low
 	}
 }
+
+// sectors gives the order of the channels by r > g, g > b and b > r, a bit each. It
+// does not matter which order equal channels are given.
+var sectors = [8]uint8{3: 0, 1: 1, 2: 2, 6: 3, 4: 4, 5: 5}
 
 // unit[s] is s/255 in float32.
 var unit = func() (t [256]float32) {
@@ -92,18 +83,31 @@ var hueTable = sync.OnceValue(func() *hues {
 			mid := float32(d) / c // PIL's (max − channel)/chroma; 0 for the largest, 1 for the smallest
 			at := chroma*(chroma+1)/2 + d
 			for sector, h := range [6]float64{
-				float64(1 - mid), float64(mid - 1),
-				2 + float64(mid) - 1, 2 + 1 - float64(mid),
-				4 + float64(mid) - 1, 4 + 1 - float64(mid),
+				float64(1 - mid), float64(mid - 1), // r largest; b or g smallest
+				2 + float64(mid) - 1, 2 + 1 - float64(mid), // g; b or r
+				4 + float64(mid) - 1, 4 + 1 - float64(mid), // b; r or g
 			} {
 				t.of[sector][at] = hue8(float32(h))
 			}
 		}
 	}
+	for v := 1; v <= 255; v++ {
+		for chroma := 1; chroma <= v; chroma++ {
+			s := uint8(int(float64(float32(chroma)/float32(v)) * 255))
+			low := uint8(int(float64(float64(v)*(1-float64(unit[s]))) + 0.5))
+			t.faded[v<<8|chroma] = faded{s, low}
+		}
+	}
 	return t
 })
 
-type hues struct{ of [6][256 * 257 / 2]uint8 }
+type hues struct {
+	of    [6][256 * 257 / 2]uint8
+	faded [256 << 8]faded // by value and chroma
+}
+
+// faded is the 8-bit saturation of a colour and its smallest channel on the way back.
+type faded struct{ saturation, low uint8 }
 
 func hue8(h float32) uint8 {
 	_, part := math.Modf(float64(h)/6 + 1)

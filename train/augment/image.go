@@ -24,13 +24,11 @@ func (m *Image) row(y, x0, x1 int) []uint8 { return m.Pix[3*(y*m.W+x0) : 3*(y*m.
 // nothing once it has seen its largest image. Its zero value is ready. It serves one
 // goroutine, and what transforms return from it is overwritten by later ones.
 type Workspace struct {
-	images  [2]Image
-	across  taps
-	down    taps
-	ring    []uint8
-	sums    []int32
-	lanes   [2][]uint64
-	rowRefs [][]uint8
+	images [2]Image
+	across taps
+	down   taps
+	rows   []uint8
+	lanes  [2][]uint64
 }
 
 // fresh returns an image of the workspace with w×h pixels of any colour that is not

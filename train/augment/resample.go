@@ -1,6 +1,7 @@
 package augment
 
 import (
+	"encoding/binary"
 	"image"
 	"math"
 )
@@ -111,107 +112,142 @@ func (ws *Workspace) Resize(img *Image, box image.Rectangle, w, h int, f Filter)
 // resizeWindow is Resize of which only a window of the result is computed.
 func (ws *Workspace) resizeWindow(img *Image, box image.Rectangle, w, h int, window image.Rectangle, f Filter) *Image {
 	out := ws.fresh(img, window.Dx(), window.Dy())
-	copyAcross, copyDown := box.Dx() == w, box.Dy() == h
-	if !copyAcross {
+	bytes := 3 * out.W
+	across := box.Dx() != w
+	if across {
 		ws.across.plan(box.Dx(), w, window.Min.X, window.Max.X, f)
 	}
-	line := func(dst []uint8, y int) {
-		if copyAcross {
-			copy(dst, img.row(box.Min.Y+y, box.Min.X+window.Min.X, box.Min.X+window.Max.X))
-			return
+	// lines resamples row y of the box across, and the next one if there is one, and
+	// returns how many it put into dst.
+	lines := func(dst []uint8, y, end int) int {
+		at := box.Min.Y + y
+		if !across {
+			copy(dst, img.row(at, box.Min.X+window.Min.X, box.Min.X+window.Max.X))
+			return 1
 		}
-		resampleRow(dst, img.row(box.Min.Y+y, box.Min.X, box.Max.X), &ws.across)
+		n := min(end-y, 2)
+		ws.resampleRows(dst[:bytes], dst[(n-1)*bytes:n*bytes],
+			img.row(at, box.Min.X, box.Max.X), img.row(at+n-1, box.Min.X, box.Max.X))
+		return n
 	}
-	if copyDown {
-		for y := range out.H {
-			line(out.row(y, 0, out.W), window.Min.Y+y)
+	if box.Dy() == h {
+		for y := 0; y < out.H; {
+			y += lines(out.Pix[y*bytes:], window.Min.Y+y, window.Max.Y)
 		}
 		return out
 	}
 
-	// Rows are resampled across when the first output needs them and kept in a ring
-	// until the last has used them.
+	// Rows are resampled across when the first output needs them. They lie one behind
+	// the other, from row base on, and move to the front when there is no room left.
 	ws.down.plan(box.Dy(), h, window.Min.Y, window.Max.Y, f)
-	width, bytes := ws.down.width, 3*out.W
-	ws.ring = grow(ws.ring, width*bytes)
-	ws.rowRefs = grow(ws.rowRefs, width)
-	ws.sums = grow(ws.sums, bytes)
-	next := 0
+	width := ws.down.width
+	room := 2*width + 32
+	ws.rows = grow(ws.rows, room*bytes)
+	base, next := 0, 0
 	for y := range out.H {
 		first := ws.down.first[y]
-		for next = max(next, first); next < first+width; next++ {
-			line(ws.ring[next%width*bytes:][:bytes], next)
+		if first >= next {
+			base, next = first, first
 		}
-		for k := range width {
-			ws.rowRefs[k] = ws.ring[(first+k)%width*bytes:][:bytes]
+		for next < first+width {
+			if next-base+2 > room {
+				copy(ws.rows, ws.rows[(first-base)*bytes:(next-base)*bytes])
+				base = first
+			}
+			next += lines(ws.rows[(next-base)*bytes:], next, box.Dy())
 		}
-		resampleColumns(out.row(y, 0, out.W), ws.rowRefs, ws.down.weight[y*width:][:width], ws.sums)
+		resampleColumns(out.row(y, 0, out.W), ws.rows[(first-base)*bytes:], ws.down.weight[y*width:][:width])
 	}
 	return out
 }
 
-// resampleRow computes every pixel of dst from the pixels of src.
-func resampleRow(dst, src []uint8, t *taps) {
-	if t.width == 4 {
-		for i, first := range t.first {
-			w := t.weight[4*i : 4*i+4 : 4*i+4]
-			p := src[3*first : 3*first+12 : 3*first+12]
-			w0, w1, w2, w3 := w[0], w[1], w[2], w[3]
-			d := dst[3*i : 3*i+3 : 3*i+3]
-			d[0] = clip(half + w0*int32(p[0]) + w1*int32(p[3]) + w2*int32(p[6]) + w3*int32(p[9]))
-			d[1] = clip(half + w0*int32(p[1]) + w1*int32(p[4]) + w2*int32(p[7]) + w3*int32(p[10]))
-			d[2] = clip(half + w0*int32(p[2]) + w1*int32(p[5]) + w2*int32(p[8]) + w3*int32(p[11]))
-		}
-		return
+// Two 8-bit values are weighted at a time, in the halves of a 64-bit integer: pairs
+// add and scale as their halves do, as long as sums fit these. Weights that sum to
+// one keep them below 2^31, the negative ones of a cubic included.
+const (
+	pairHalf = half | half<<32 // rounds both halves
+	pairLow  = 0x000000ff_000000ff
+)
+
+// upper is the upper half of a pair, less what a negative lower half borrowed.
+func upper(pair int64) int32 { return int32((pair + 1<<31) >> 32) }
+
+// resampleRows computes the rows dst0 and dst1 from src0 and src1, one in each half
+// of the pairs; both may be the same.
+func (ws *Workspace) resampleRows(dst0, dst1, src0, src1 []uint8) {
+	t := &ws.across
+	ws.lanes[0] = grow(ws.lanes[0], len(src0))
+	pairs := ws.lanes[0]
+	src1 = src1[:len(src0)]
+	for i, v := range src0 {
+		pairs[i] = uint64(v) | uint64(src1[i])<<32
 	}
 	for i, first := range t.first {
-		r, g, b := int32(half), int32(half), int32(half)
-		p := src[3*first : 3*(first+t.width)]
+		r, g, b := int64(pairHalf), int64(pairHalf), int64(pairHalf)
+		p := pairs[3*first : 3*(first+t.width)]
 		w := t.weight[i*t.width:][:t.width]
-		for ; len(w) >= 2 && len(p) >= 6; w, p = w[2:], p[6:] {
-			r += w[0]*int32(p[0]) + w[1]*int32(p[3])
-			g += w[0]*int32(p[1]) + w[1]*int32(p[4])
-			b += w[0]*int32(p[2]) + w[1]*int32(p[5])
+		k := 0
+		if len(w) == 4 { // every enlargement, bicubic
+			w0, w1, w2, w3, q := int64(w[0]), int64(w[1]), int64(w[2]), int64(w[3]), (*[12]uint64)(p)
+			r += w0*int64(q[0]) + w1*int64(q[3]) + w2*int64(q[6]) + w3*int64(q[9])
+			g += w0*int64(q[1]) + w1*int64(q[4]) + w2*int64(q[7]) + w3*int64(q[10])
+			b += w0*int64(q[2]) + w1*int64(q[5]) + w2*int64(q[8]) + w3*int64(q[11])
+			k = 4
 		}
-		if len(w) == 1 && len(p) >= 3 {
-			r += w[0] * int32(p[0])
-			g += w[0] * int32(p[1])
-			b += w[0] * int32(p[2])
+		for ; k+2 <= len(w); k += 2 {
+			w0, w1, q := int64(w[k]), int64(w[k+1]), (*[6]uint64)(p[3*k:])
+			r += w0*int64(q[0]) + w1*int64(q[3])
+			g += w0*int64(q[1]) + w1*int64(q[4])
+			b += w0*int64(q[2]) + w1*int64(q[5])
 		}
-		d := dst[3*i : 3*i+3 : 3*i+3]
-		d[0], d[1], d[2] = clip(r), clip(g), clip(b)
+		if k < len(w) {
+			w, q := int64(w[k]), (*[3]uint64)(p[3*k:])
+			r += w * int64(q[0])
+			g += w * int64(q[1])
+			b += w * int64(q[2])
+		}
+		d0, d1 := (*[3]uint8)(dst0[3*i:]), (*[3]uint8)(dst1[3*i:])
+		d0[0], d0[1], d0[2] = clip(int32(r)), clip(int32(g)), clip(int32(b))
+		d1[0], d1[1], d1[2] = clip(upper(r)), clip(upper(g)), clip(upper(b))
 	}
 }
 
-// resampleColumns computes dst as the weighted sum of rows of its length.
-func resampleColumns(dst []uint8, rows [][]uint8, weight []int32, sums []int32) {
-	if len(rows) == 4 {
-		w0, w1, w2, w3 := weight[0], weight[1], weight[2], weight[3]
-		r0, r1, r2, r3 := rows[0][:len(dst)], rows[1][:len(dst)], rows[2][:len(dst)], rows[3][:len(dst)]
-		for i := range dst {
-			dst[i] = clip(half + w0*int32(r0[i]) + w1*int32(r1[i]) + w2*int32(r2[i]) + w3*int32(r3[i]))
+// resampleColumns computes dst as the weighted sum of rows of its length, which lie
+// one behind the other, byte k of eight in a pair with byte k+4.
+func resampleColumns(dst, rows []uint8, weight []int32) {
+	n := len(dst)
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		a, b, c, d := int64(pairHalf), int64(pairHalf), int64(pairHalf), int64(pairHalf)
+		at, k := i, 0
+		for ; k+2 <= len(weight); k += 2 {
+			w0, w1 := int64(weight[k]), int64(weight[k+1])
+			u, v := binary.LittleEndian.Uint64(rows[at:]), binary.LittleEndian.Uint64(rows[at+n:])
+			a += w0*int64(u&pairLow) + w1*int64(v&pairLow)
+			b += w0*int64(u>>8&pairLow) + w1*int64(v>>8&pairLow)
+			c += w0*int64(u>>16&pairLow) + w1*int64(v>>16&pairLow)
+			d += w0*int64(u>>24&pairLow) + w1*int64(v>>24&pairLow)
+			at += 2 * n
 		}
-		return
-	}
-	sums = sums[:len(dst)]
-	for i := range sums {
-		sums[i] = half
-	}
-	for ; len(rows) >= 3; rows, weight = rows[3:], weight[3:] {
-		w0, w1, w2 := weight[0], weight[1], weight[2]
-		r0, r1, r2 := rows[0][:len(dst)], rows[1][:len(dst)], rows[2][:len(dst)]
-		for i := range sums {
-			sums[i] += w0*int32(r0[i]) + w1*int32(r1[i]) + w2*int32(r2[i])
+		if k < len(weight) {
+			w, v := int64(weight[k]), binary.LittleEndian.Uint64(rows[at:])
+			a += w * int64(v&pairLow)
+			b += w * int64(v>>8&pairLow)
+			c += w * int64(v>>16&pairLow)
+			d += w * int64(v>>24&pairLow)
 		}
+		o := dst[i : i+8 : i+8]
+		o[0], o[4] = clip(int32(a)), clip(upper(a))
+		o[1], o[5] = clip(int32(b)), clip(upper(b))
+		o[2], o[6] = clip(int32(c)), clip(upper(c))
+		o[3], o[7] = clip(int32(d)), clip(upper(d))
 	}
-	for k, r := range rows {
-		w, r := weight[k], r[:len(dst)]
-		for i := range sums {
-			sums[i] += w * int32(r[i])
+	for ; i < n; i++ {
+		sum := int32(half)
+		for k, w := range weight {
+			sum += w * int32(rows[k*n+i])
 		}
-	}
-	for i, s := range sums {
-		dst[i] = clip(s)
+		dst[i] = clip(sum)
 	}
 }
 

@@ -25,8 +25,9 @@ func (m *Image) Solarize(threshold uint8) {
 
 // lookUp replaces every value by its entry in the table.
 func (m *Image) lookUp(table *[256]uint8) {
-	for i, v := range m.Pix {
-		m.Pix[i] = table[v]
+	pix := m.Pix
+	for i, v := range pix {
+		pix[i] = table[v]
 	}
 }
 
