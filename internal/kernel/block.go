@@ -39,7 +39,7 @@ func (m *machine) splitCols(cols, rowBlocks int) (block, blocks int) {
 	for block > 2*m.cols && rowBlocks*ceilDiv(cols, block) < 8 {
 		block /= 2
 	}
-	block = min(block, roundUp(cols, m.cols))
+	block = min(block, roundUp(max(cols, 1), m.cols))
 	return block, ceilDiv(cols, block)
 }
 

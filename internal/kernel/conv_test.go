@@ -29,6 +29,7 @@ func geometries(t *testing.T) []kernel.Conv {
 		square(4, 6, 4, 6, 3, 1, 1, 6),     // depthwise
 		square(1, 1, 1, 1, 1, 1, 0, 1),     // one number
 		square(1, 40, 1, 24, 3, 1, 1, 1),   // a 1×1 map: eight of nine taps are padding
+		square(2, 8, 1, 8, 2, 5, 3, 1),     // windows of padding only
 		square(24, 48, 8, 32, 3, 1, 1, 1),  // chunks of pixels
 		square(1, 2, 70, 3, 65, 1, 0, 1),   // a filter of more taps than are packed in vectors
 	}

@@ -12,7 +12,7 @@ func momentFloats(g Conv) int {
 }
 
 func forwardFilterFloats(g Conv, exact bool) int {
-	if m := winogradTile(g, g.P, g.Q); m > 0 && !exact {
+	if m := forwardTile(g, exact); m > 0 {
 		return winogradFilterFloats(g, m, g.C, g.K)
 	}
 	merge := merged(g)
@@ -51,14 +51,15 @@ func ConvForward(p *Pool, a *ConvForwardArgs) {
 	defer p.mu.Unlock()
 	p.constants(g.K)
 	c := &p.conv
-	c.setForward(g, a.X, a.W, a.In)
+	m := forwardTile(g, a.Exact)
+	c.setForward(g, a.X, a.W, a.In, m == 0)
 	c.out, c.ld, c.rows, c.parts = a.Y, g.K, g.N*g.P*g.Q/parts, parts
 	c.bias, c.residual, c.floor = a.Bias, a.Residual, floorOf(a.ReLU)
 	c.epilogue = a.Bias != nil || a.Residual != nil || a.ReLU
 	c.add, c.place, c.stats = false, nil, a.Stats
 	workspace := align(a.Workspace)
 	c.moments, c.filters.packed = workspace[:momentFloats(g)], workspace[roundUp(momentFloats(g), 16):]
-	if m := winogradTile(g, g.P, g.Q); m > 0 && !a.Exact {
+	if m > 0 {
 		p.convolveSquares(c, m)
 	} else {
 		p.convolve(c)
@@ -69,14 +70,19 @@ func ConvForward(p *Pool, a *ConvForwardArgs) {
 	c.release()
 }
 
-// setForward describes the patches of x and the filters that they meet.
-func (c *implicit) setForward(g Conv, x, w []float32, in *Affine) {
+// setForward describes the patches of x and the filters that they meet. prune leaves
+// out the taps that read nothing but padding, such as eight of nine on a 1×1 map.
+func (c *implicit) setForward(g Conv, x, w []float32, in *Affine, prune bool) {
 	merge := merged(g)
 	c.groups = g.Groups / merge
 	c.taps, c.index = c.taps[:0], c.index[:0]
 	for r := range g.R {
 		for s := range g.S {
-			c.taps = append(c.taps, tap{r*g.DilationH - g.PadTop, s*g.DilationW - g.PadLeft})
+			t := tap{r*g.DilationH - g.PadTop, s*g.DilationW - g.PadLeft}
+			if prune && (outside(t.dh, g.StrideH, g.P, g.H) || outside(t.dw, g.StrideW, g.Q, g.W)) {
+				continue
+			}
+			c.taps = append(c.taps, t)
 			c.index = append(c.index, r*g.S+s)
 		}
 	}
@@ -103,6 +109,13 @@ func (c *implicit) blockSize(p *Pool, b int) int {
 // release drops the operands.
 func (c *implicit) release() {
 	*c = implicit{taps: c.taps, index: c.index}
+}
+
+// outside reports whether none of the positions offset + i·step, i in [0, n), lies in
+// [0, length).
+func outside(offset, step, n, length int) bool {
+	i := max(0, ceilDivSigned(-offset, step))
+	return i >= n || offset+i*step >= length
 }
 
 // finishMoments merges the moments of the blocks to the statistics of the parts.

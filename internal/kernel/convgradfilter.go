@@ -29,7 +29,7 @@ func filterChunks(pixels, tiles int) int {
 }
 
 func gradFilterWorkspace(g Conv, exact bool) int {
-	if m := winogradTile(g, g.P, g.Q); m > 0 && !exact {
+	if m := forwardTile(g, exact); m > 0 {
 		return winogradGradFloats(g, m)
 	}
 	merge := merged(g)
@@ -52,8 +52,9 @@ func ConvGradFilter(p *Pool, a *ConvGradFilterArgs) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := &p.conv
-	c.setForward(g, a.X, nil, a.In)
-	if m := winogradTile(g, g.P, g.Q); m > 0 && !a.Exact {
+	m := forwardTile(g, a.Exact)
+	c.setForward(g, a.X, nil, a.In, m == 0)
+	if m > 0 {
 		p.gradFilterSquares(a, c.patches, m)
 		c.release()
 		return
@@ -64,15 +65,15 @@ func ConvGradFilter(p *Pool, a *ConvGradFilterArgs) {
 		rows: c.cols, cols: c.depth}
 	f.block, f.blocks = p.m.split(f.rows)
 	f.colBlock, f.colBlocks = p.m.splitCols(f.cols, f.sets*f.blocks*filterTasks)
-	tiles := f.sets * f.blocks * f.colBlocks
+	tiles := max(1, f.sets*f.blocks*f.colBlocks)
 	f.chunk = roundUp(ceilDiv(f.pixels, filterChunks(f.pixels, tiles)), pixelBlock)
 	f.chunks = ceilDiv(f.pixels, f.chunk)
 	// The result has the layout of the filter if there is nothing to sum or reorder.
-	direct := f.chunks == 1 && f.merge == 1 && f.size == 1
+	direct := f.chunks == 1 && f.merge == 1 && f.size == 1 && f.cols > 0
 	if direct {
 		f.partial = f.dw
 	}
-	p.dispatch(f.chunks*tiles, filterGradTask)
+	p.dispatch(f.chunks*f.sets*f.blocks*f.colBlocks, filterGradTask)
 	if !direct {
 		p.dispatch(f.sets*f.rows, filterSumTask)
 	}
@@ -108,10 +109,26 @@ func filterSumTask(p *Pool, task int, w *worker) {
 	f := &p.filter
 	set, row := task/f.rows, task%f.rows
 	total := f.partial[task*f.cols:][:f.cols]
+	if f.cols == 0 {
+		clear(f.dw[task*f.cg*f.size:][:f.cg*f.size])
+		return
+	}
 	for i := 1; i < f.chunks; i++ {
 		p.m.add(&total[0], &total[0], &f.partial[(i*f.sets*f.rows+task)*f.cols], f.cols, negInf)
 	}
 	group := row / f.kg
 	k := set*f.rows + row
-	p.m.transpose(&f.dw[k*f.cg*f.size], f.size, &total[group*f.cg], f.merge*f.cg, f.size, f.cg)
+	taps := f.patches.taps
+	dw := f.dw[k*f.cg*f.size:][:f.cg*f.size]
+	if len(taps) == f.size {
+		p.m.transpose(&dw[0], f.size, &total[group*f.cg], f.merge*f.cg, f.size, f.cg)
+		return
+	}
+	// Taps that read nothing but padding.
+	clear(dw)
+	for t, at := range p.conv.index {
+		for c, v := range total[(t*f.merge+group)*f.cg:][:f.cg] {
+			dw[c*f.size+at] = v
+		}
+	}
 }

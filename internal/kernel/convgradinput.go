@@ -1,7 +1,7 @@
 package kernel
 
 func gradInputWorkspace(g Conv, exact bool) int {
-	if m := winogradTile(g, g.H, g.W); m > 0 && !exact {
+	if m := backwardTile(g, exact); m > 0 {
 		return winogradFilterFloats(g, m, g.K, g.C)
 	}
 	merge := merged(g)
@@ -25,14 +25,15 @@ func ConvGradInput(p *Pool, a *ConvGradInputArgs) {
 	workspace := align(a.Workspace)
 	for top := range min(g.StrideH, g.H) {
 		for left := range min(g.StrideW, g.W) {
-			c.setBackward(g, a.DY, a.W, top, left)
+			m := backwardTile(g, a.Exact)
+			c.setBackward(g, a.DY, a.W, top, left, m == 0)
 			c.out, c.ld, c.add, c.parts = a.DX, g.C, a.Accumulate, 1
 			c.rows = g.N * c.patches.p * c.patches.q
 			if c.depth == 0 && a.Accumulate {
 				continue
 			}
 			c.filters.packed = workspace
-			if m := winogradTile(g, g.H, g.W); m > 0 && !a.Exact {
+			if m > 0 {
 				p.convolveSquares(c, m)
 			} else {
 				p.convolve(c)
@@ -43,9 +44,10 @@ func ConvGradInput(p *Pool, a *ConvGradInputArgs) {
 }
 
 // setBackward describes the gradient of the pixels (top + i·stride, left + j·stride)
-// of the input as a convolution of dy.
-func (c *implicit) setBackward(g Conv, dy, w []float32, top, left int) {
+// of the input as a convolution of dy; prune is as for setForward.
+func (c *implicit) setBackward(g Conv, dy, w []float32, top, left int, prune bool) {
 	merge := merged(g)
+	p, q := ceilDiv(g.H-top, g.StrideH), ceilDiv(g.W-left, g.StrideW)
 	*c = implicit{taps: c.taps[:0], index: c.index[:0], groups: g.Groups / merge}
 	for r := range g.R {
 		h := top + g.PadTop - r*g.DilationH
@@ -57,12 +59,16 @@ func (c *implicit) setBackward(g Conv, dy, w []float32, top, left int) {
 			if floorDiv(l, g.StrideW)*g.StrideW != l {
 				continue
 			}
-			c.taps = append(c.taps, tap{floorDiv(h, g.StrideH), floorDiv(l, g.StrideW)})
+			t := tap{floorDiv(h, g.StrideH), floorDiv(l, g.StrideW)}
+			if prune && (outside(t.dh, 1, p, g.P) || outside(t.dw, 1, q, g.Q)) {
+				continue
+			}
+			c.taps = append(c.taps, t)
 			c.index = append(c.index, r*g.S+s)
 		}
 	}
 	c.patches = patches{x: dy, h: g.P, w: g.Q, ld: g.K, c: merge * g.K / g.Groups,
-		p: ceilDiv(g.H-top, g.StrideH), q: ceilDiv(g.W-left, g.StrideW), stepH: 1, stepW: 1, taps: c.taps}
+		p: p, q: q, stepH: 1, stepW: 1, taps: c.taps}
 	c.filters = filterPanels{w: w, merge: merge, sets: c.groups, kg: g.K / g.Groups, cg: g.C / g.Groups,
 		size: g.R * g.S, taps: c.index, backward: true}
 	c.depth, c.cols = len(c.taps)*c.patches.c, merge*g.C/g.Groups

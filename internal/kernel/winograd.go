@@ -29,6 +29,20 @@ func winogradTile(g Conv, p, q int) int {
 	return m
 }
 
+func forwardTile(g Conv, exact bool) int {
+	if exact {
+		return 0
+	}
+	return winogradTile(g, g.P, g.Q)
+}
+
+func backwardTile(g Conv, exact bool) int {
+	if exact {
+		return 0
+	}
+	return winogradTile(g, g.H, g.W)
+}
+
 // The parts of a worker's scratch memory: a strip of padded input rows, transformed
 // inputs and products.
 const (
