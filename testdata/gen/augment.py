@@ -2,7 +2,8 @@
 
 Run: /usr/bin/python3 testdata/gen/augment.py   (from the repository root)
 Made with Pillow 9.4.0, torchvision 0.14.1, torch 1.13.0, numpy 1.24.2, libjpeg-turbo
-2.1.5; seed 20260901. Writes
+2.1.5; seed 20260901. Pillow 13.0.0 and torchvision 0.29 give the same pixels, decoded
+files included. Writes
   testdata/golden/augment/source.npz    the images the operations start from
   testdata/golden/augment/ops_*.npz     each operation at given parameters
   testdata/golden/augment/resize.npz    crops and resizes
