@@ -44,7 +44,7 @@ func Normalize(m *onnx.Model) (*Normalization, error) {
 	if err := onnx.Check(m); err != nil {
 		return nil, err
 	}
-	n := &normalizer{Normalization: Normalization{}, model: m, g: m.Graph}
+	n := &normalizer{model: m, g: m.Graph, copies: map[string]int{}}
 	if err := n.constants(); err != nil {
 		return nil, err
 	}
@@ -63,6 +63,8 @@ type normalizer struct {
 	model   *onnx.Model
 	g       *onnx.Graph
 	modules map[*onnx.Node]string
+	taken   map[string]bool // names of tensors, once free has been asked
+	copies  map[string]int  // numbers that free has tried, by name
 }
 
 // parameterRoles are, by operator and input, what PyTorch calls a parameter.
@@ -270,10 +272,14 @@ func (n *normalizer) keyOf(node *onnx.Node, i int) string {
 
 // free returns name, or name with a number, that no tensor has.
 func (n *normalizer) free(name string) string {
-	taken := n.g.Names()
-	out := name
-	for k := 2; taken[out]; k++ {
-		out = fmt.Sprintf("%s_%d", name, k)
+	if n.taken == nil {
+		n.taken = n.g.Names()
 	}
+	out := name
+	for n.taken[out] {
+		n.copies[name]++
+		out = fmt.Sprintf("%s_%d", name, n.copies[name]+1)
+	}
+	n.taken[out] = true
 	return out
 }

@@ -34,7 +34,12 @@ func (c *checker) nodes(g *Graph, s *scope, where string) {
 				c.problem("%s: input %d, %q, is computed only later, by %s; nodes must be in topological order", what, k, name, nodeName(g.Nodes[at], at, ""))
 			}
 		}
+		seen := map[string]bool{}
 		for _, a := range n.Attributes {
+			if seen[a.Name] && a.Name != "" {
+				c.problem("%s: attribute %s is there twice", what, a.Name)
+			}
+			seen[a.Name] = true
 			c.attribute(a, n, s, what)
 		}
 		for _, name := range n.Outputs {
@@ -98,9 +103,6 @@ func (c *checker) attribute(a *Attribute, n *Node, s *scope, what string) {
 	if a.Name == "" {
 		c.problem("%s: an attribute has no name", what)
 		return
-	}
-	if first := n.Attribute(a.Name); first != a {
-		c.problem("%s: attribute %s is there twice", what, a.Name)
 	}
 	if a.RefName != "" {
 		c.problem("%s: attribute %s refers to the attribute %q of a function, outside of one", what, a.Name, a.RefName)

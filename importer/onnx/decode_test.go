@@ -15,20 +15,22 @@ import (
 	"onnxclr/internal/golden"
 )
 
-// TestDecodeRefuses: damaged and hostile files give one FormatError that says where
-// and what.
-func TestDecodeRefuses(t *testing.T) {
+// refusal is a file that Decode must refuse, and what it has to say.
+type refusal struct {
+	name string
+	file []byte
+	want []string
+}
+
+// refusals are damaged and hostile files.
+func refusals() []refusal {
 	node := msg{}.string(1, "x").string(2, "y").string(4, "Relu")
 	f32 := func() msg { return msg{}.packed(1, 2, 2).varint(2, 1).string(8, "w") }
 	deep := msg{}.string(2, "innermost")
 	for range 40 {
 		deep = msg{}.bytes(1, msg{}.string(4, "If").bytes(5, msg{}.string(1, "then_branch").bytes(6, deep)))
 	}
-	for _, tt := range []struct {
-		name string
-		file []byte
-		want []string
-	}{
+	return []refusal{
 		{"empty", nil, []string{"empty"}},
 		{"no graph", msg{}.varint(1, 8), []string{"no graph"}},
 		{"not protobuf", []byte("<html>"), []string{"field"}},
@@ -64,7 +66,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{"external without a file", tensorModel(f32().varint(14, 1)), []string{`"w"`, "external_data names none"}},
 		{"external and inside", tensorModel(f32().varint(14, 1).bytes(13, msg{}.string(1, "location").string(2, "w.bin")).bytes(9, make([]byte, 16))), []string{`"w"`, "in this file and in another"}},
 		{"attribute tensor", msg{}.bytes(7, msg{}.bytes(1, append(node, msg{}.bytes(5, msg{}.string(1, "value").bytes(5, msg{}.packed(1, 3).varint(2, 7).packed(7, 1, 2)))...))), []string{"graph.node[0].attribute[0].t", "the tensor", "2 values in int64_data, want 3"}},
-	} {
+	}
+}
+
+// TestDecodeRefuses: each file gives one FormatError that says where and what.
+func TestDecodeRefuses(t *testing.T) {
+	for _, tt := range refusals() {
 		t.Run(tt.name, func(t *testing.T) {
 			m, err := Decode(tt.file)
 			var f *FormatError
@@ -174,9 +181,9 @@ func TestDecodeEmptyTensors(t *testing.T) {
 	}
 }
 
-// Fields that the package does not know, in every message, and tensors of types it
-// does not decode come back byte for byte.
-func TestUnknownFieldsSurvive(t *testing.T) {
+// unknownFields is a model with fields that the package does not know in every
+// message, and tensors of types it does not decode.
+func unknownFields() []byte {
 	odd := func(m msg) msg { return m.string(900, "kept").varint(901, 7).fixed32(902, 9).fixed64(903, 11) }
 	strings := odd(msg{}.packed(1, 2)).varint(2, 8).string(8, "strings").string(6, "a").string(6, "b")
 	complex := odd(msg{}.packed(1, 1)).varint(2, 14).string(8, "complex").bytes(4, make([]byte, 8))
@@ -193,9 +200,13 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 		bytes(5, msg{}.string(1, "ts").bytes(10, int4).bytes(10, complex).varint(20, 9))
 	graph := odd(msg{}.bytes(1, node)).bytes(5, strings).bytes(5, complex).bytes(5, int4).bytes(5, external).bytes(5, stray).
 		bytes(11, odd(msg{}.string(1, "x").bytes(2, typ))).bytes(12, msg{}.string(1, "s").bytes(2, sequence)).bytes(15, msg{}.packed(3, 9))
-	file := odd(msg{}.varint(1, 8)).bytes(7, graph).bytes(8, odd(msg{}.varint(2, 13))).bytes(14, odd(msg{}.string(1, "k").string(2, "v"))).
+	return odd(msg{}.varint(1, 8)).bytes(7, graph).bytes(8, odd(msg{}.varint(2, 13))).bytes(14, odd(msg{}.string(1, "k").string(2, "v"))).
 		bytes(25, msg{}.string(1, "function")).bytes(20, msg{}.bytes(1, inner))
+}
 
+// What the package does not know comes back byte for byte.
+func TestUnknownFieldsSurvive(t *testing.T) {
+	file := unknownFields()
 	m, err := Decode(file)
 	if err != nil {
 		t.Fatal(err)

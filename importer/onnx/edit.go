@@ -14,9 +14,13 @@ func (g *Graph) AddInitializer(t *Tensor) {
 // DataInputs returns the graph inputs that are not initializers: files from before
 // IR version 4 list both.
 func (g *Graph) DataInputs() []*ValueInfo {
+	initialized := make(map[string]bool, len(g.Initializers))
+	for _, t := range g.Initializers {
+		initialized[t.Name] = true
+	}
 	var out []*ValueInfo
 	for _, v := range g.Inputs {
-		if g.Initializer(v.Name) == nil {
+		if !initialized[v.Name] {
 			out = append(out, v)
 		}
 	}

@@ -29,15 +29,16 @@ func (c *call) value(i int) *value {
 	}
 	t := c.Const[name]
 	if t == nil {
-		init := c.graph.Initializer(name)
+		init := c.initializers[name]
 		if init == nil || len(init.External) > 0 || init.DType.IsFloat() {
 			return nil
 		}
 		t = &init.Tensor
 	}
-	if t.DType == weights.Invalid || len(t.Data) > 8*maxFold || !slices.Equal(t.Shape, c.Shape[name]) {
+	if t.DType == weights.Invalid || len(t.Data) > 8*maxFold || !slices.Equal(t.Shape, c.Shape[name]) || t.Len() > *c.left {
 		return nil
 	}
+	*c.left -= t.Len()
 	v := &value{shape: t.Shape, dtype: t.DType}
 	if t.DType.IsFloat() {
 		v.v = unpack(t.Data, t.DType.Size())

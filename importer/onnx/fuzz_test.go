@@ -9,8 +9,12 @@ import (
 // the same, checked, inferred and stripped.
 func FuzzDecode(f *testing.F) {
 	f.Add(encode(f, small()))
+	f.Add(unknownFields())
+	for _, r := range refusals() {
+		f.Add(r.file)
+	}
 	for _, file := range exports(f) {
-		if len(file) < 15_000 {
+		if len(file) < 12_000 {
 			f.Add(file)
 		}
 	}

@@ -43,10 +43,10 @@ const maxRank = 64
 // call is one node with what is known about its inputs.
 type call struct {
 	*Shapes
-	n     *Node
-	graph *Graph
-	opset int64
-	left  *int // elements that may still be folded
+	n            *Node
+	initializers map[string]*Tensor
+	opset        int64
+	left         *int // elements that may still be read and written in folding
 }
 
 // InferShapes finds the shape of every tensor it can, for the given shapes of
@@ -58,7 +58,9 @@ type call struct {
 func InferShapes(m *Model, inputs map[string][]int) (*Shapes, error) {
 	g := m.Graph
 	s := &Shapes{Shape: map[string][]int{}, Type: map[string]weights.DType{}, Const: map[string]*weights.Tensor{}, Problem: map[string]error{}}
+	initializers := make(map[string]*Tensor, len(g.Initializers))
 	for _, t := range g.Initializers {
+		initializers[t.Name] = t
 		s.Type[t.Name] = t.DType
 		s.Shape[t.Name] = append([]int{}, t.Shape...)
 	}
@@ -81,9 +83,9 @@ func InferShapes(m *Model, inputs map[string][]int) (*Shapes, error) {
 		}
 		s.Shape[name] = append([]int{}, shape...)
 	}
-	left := 1 << 20
+	left := 1 << 24
 	for _, n := range g.Nodes {
-		(&call{Shapes: s, n: n, graph: g, opset: m.Opset(n.Domain), left: &left}).run()
+		(&call{Shapes: s, n: n, initializers: initializers, opset: m.Opset(n.Domain), left: &left}).run()
 	}
 	return s, nil
 }
