@@ -116,6 +116,8 @@ func squaresAVX2(w *float32, n int) float64
 
 func squaresDecayedAVX2(w *float32, grad *float32, n int, decay float32) (ww float64, gg float64)
 
+func windowGradAVX2(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
+
 func windowMaxAVX2(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)
 
 func winogradInput4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)

@@ -6678,6 +6678,173 @@ finished:
 	MOVSD        X2, gg+40(FP)
 	RET
 
+// func windowGradAVX2(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
+// Requires: AVX, AVX2
+TEXT ·windowGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ    dx+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    ldh+24(FP), BX
+	SHLQ    $+2, BX
+	MOVQ    ldw+32(FP), SI
+	SHLQ    $+2, SI
+	MOVQ    c+56(FP), DI
+	MOVQ    DI, R8
+	ANDQ    $+7, R8
+	LEAQ    lanes<>+0(SB), R9
+	NEGQ    R8
+	VMOVUPS 32(R9)(R8*4), Y15
+
+vectors:
+	CMPQ         DI, $+8
+	JLT          vectors_end
+	MOVQ         $0xff800000, R8
+	VMOVD        R8, X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y5, Y5, Y5
+	MOVQ         CX, R8
+	MOVQ         r+40(FP), R10
+
+whole_max_r:
+	CMPQ R10, $+1
+	JLT  whole_max_r_end
+	MOVQ R8, R9
+	MOVQ s+48(FP), R11
+
+whole_max_s:
+	CMPQ    R11, $+1
+	JLT     whole_max_s_end
+	VMOVUPS (R9), Y1
+	VCMPPS  $0x03, Y1, Y1, Y4
+	VORPS   Y4, Y5, Y5
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    SI, R9
+	SUBQ    $+1, R11
+	JMP     whole_max_s
+
+whole_max_s_end:
+	ADDQ BX, R8
+	SUBQ $+1, R10
+	JMP  whole_max_r
+
+whole_max_r_end:
+	VMOVMSKPS Y5, R8
+	TESTL     R8, R8
+	JNZ       nan
+	VMOVUPS   (DX), Y2
+	MOVQ      AX, R8
+	SUBQ      CX, R8
+	MOVQ      CX, R9
+	MOVQ      r+40(FP), R11
+
+whole_put_r:
+	CMPQ R11, $+1
+	JLT  whole_put_r_end
+	MOVQ R9, R10
+	MOVQ s+48(FP), R12
+
+whole_put_s:
+	CMPQ    R12, $+1
+	JLT     whole_put_s_end
+	LEAQ    (R10)(R8*1), R13
+	VMOVUPS (R10), Y1
+	VMOVUPS (R13), Y3
+	VCMPPS  $0x00, Y0, Y1, Y4
+	VANDPS  Y2, Y4, Y1
+	VADDPS  Y1, Y3, Y3
+	VANDNPS Y2, Y4, Y2
+	VMOVUPS Y3, (R13)
+	ADDQ    SI, R10
+	SUBQ    $+1, R12
+	JMP     whole_put_s
+
+whole_put_s_end:
+	ADDQ BX, R9
+	SUBQ $+1, R11
+	JMP  whole_put_r
+
+whole_put_r_end:
+	ADDQ $+32, AX
+	ADDQ $+32, CX
+	ADDQ $+32, DX
+	SUBQ $+8, DI
+	JMP  vectors
+
+vectors_end:
+	TESTQ        DI, DI
+	JZ           finished
+	MOVQ         $0xff800000, R8
+	VMOVD        R8, X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y5, Y5, Y5
+	MOVQ         CX, R8
+	MOVQ         r+40(FP), R10
+
+rest_max_r:
+	CMPQ R10, $+1
+	JLT  rest_max_r_end
+	MOVQ R8, R9
+	MOVQ s+48(FP), R11
+
+rest_max_s:
+	CMPQ       R11, $+1
+	JLT        rest_max_s_end
+	VMASKMOVPS (R9), Y15, Y1
+	VCMPPS     $0x03, Y1, Y1, Y4
+	VORPS      Y4, Y5, Y5
+	VMAXPS     Y1, Y0, Y0
+	ADDQ       SI, R9
+	SUBQ       $+1, R11
+	JMP        rest_max_s
+
+rest_max_s_end:
+	ADDQ BX, R8
+	SUBQ $+1, R10
+	JMP  rest_max_r
+
+rest_max_r_end:
+	VMOVMSKPS  Y5, R8
+	TESTL      R8, R8
+	JNZ        nan
+	VMASKMOVPS (DX), Y15, Y2
+	SUBQ       CX, AX
+	MOVQ       r+40(FP), DI
+
+rest_put_r:
+	CMPQ DI, $+1
+	JLT  rest_put_r_end
+	MOVQ CX, DX
+	MOVQ s+48(FP), R8
+
+rest_put_s:
+	CMPQ       R8, $+1
+	JLT        rest_put_s_end
+	LEAQ       (DX)(AX*1), R9
+	VMASKMOVPS (DX), Y15, Y1
+	VMASKMOVPS (R9), Y15, Y3
+	VCMPPS     $0x00, Y0, Y1, Y4
+	VANDPS     Y2, Y4, Y1
+	VADDPS     Y1, Y3, Y3
+	VANDNPS    Y2, Y4, Y2
+	VMASKMOVPS Y3, Y15, (R9)
+	ADDQ       SI, DX
+	SUBQ       $+1, R8
+	JMP        rest_put_s
+
+rest_put_s_end:
+	ADDQ BX, CX
+	SUBQ $+1, DI
+	JMP  rest_put_r
+
+rest_put_r_end:
+finished:
+	XORQ DI, DI
+
+nan:
+	VZEROUPPER
+	MOVQ DI, ret+64(FP)
+	RET
+
 // func windowMaxAVX2(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)
 // Requires: AVX, AVX2
 TEXT ·windowMaxAVX2(SB), NOSPLIT, $0-56
@@ -9044,9 +9211,37 @@ blocks:
 	JMP        blocks
 
 blocks_end:
-	TESTQ      R10, R10
-	JZ         strip_done
-	MOVQ       R9, R11
+	TESTQ  R10, R10
+	JZ     strip_done
+	MOVQ   R9, R11
+	CMPQ   R10, $0x01
+	JNE    several
+	VMOVSS (R11), X0
+	ADDQ   BX, R11
+	VMOVSS (R11), X1
+	ADDQ   BX, R11
+	VMOVSS (R11), X2
+	ADDQ   BX, R11
+	VMOVSS (R11), X3
+	ADDQ   BX, R11
+	VMOVSS (R11), X4
+	ADDQ   BX, R11
+	VMOVSS (R11), X5
+	ADDQ   BX, R11
+	VMOVSS (R11), X6
+	ADDQ   BX, R11
+	VMOVSS (R11), X7
+	VMOVSS X0, (R8)
+	VMOVSS X1, 4(R8)
+	VMOVSS X2, 8(R8)
+	VMOVSS X3, 12(R8)
+	VMOVSS X4, 16(R8)
+	VMOVSS X5, 20(R8)
+	VMOVSS X6, 24(R8)
+	VMOVSS X7, 28(R8)
+	JMP    strip_done
+
+several:
 	MOVQ       R10, R9
 	LEAQ       lanes<>+0(SB), R12
 	NEGQ       R9

@@ -13214,6 +13214,173 @@ finished:
 	MOVSD         X2, gg+40(FP)
 	RET
 
+// func windowGradAVX512(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
+// Requires: AVX, AVX512F, BMI2
+TEXT ·windowGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ  dx+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  dy+16(FP), DX
+	MOVQ  ldh+24(FP), BX
+	SHLQ  $+2, BX
+	MOVQ  ldw+32(FP), SI
+	SHLQ  $+2, SI
+	MOVQ  c+56(FP), DI
+	MOVQ  DI, R8
+	ANDQ  $+15, R8
+	MOVQ  $-1, R9
+	BZHIQ R8, R9, R9
+	KMOVW R9, K1
+
+vectors:
+	CMPQ         DI, $+16
+	JLT          vectors_end
+	MOVQ         $0xff800000, R8
+	VMOVD        R8, X0
+	VBROADCASTSS X0, Z0
+	VPXORD       Z5, Z5, Z5
+	KXORW        K3, K3, K3
+	MOVQ         CX, R8
+	MOVQ         r+40(FP), R10
+
+whole_max_r:
+	CMPQ R10, $+1
+	JLT  whole_max_r_end
+	MOVQ R8, R9
+	MOVQ s+48(FP), R11
+
+whole_max_s:
+	CMPQ    R11, $+1
+	JLT     whole_max_s_end
+	VMOVUPS (R9), Z1
+	VCMPPS  $0x03, Z1, Z1, K2
+	KORW    K2, K3, K3
+	VMAXPS  Z1, Z0, Z0
+	ADDQ    SI, R9
+	SUBQ    $+1, R11
+	JMP     whole_max_s
+
+whole_max_s_end:
+	ADDQ BX, R8
+	SUBQ $+1, R10
+	JMP  whole_max_r
+
+whole_max_r_end:
+	KMOVW   K3, R8
+	TESTL   R8, R8
+	JNZ     nan
+	VMOVUPS (DX), Z2
+	MOVQ    AX, R8
+	SUBQ    CX, R8
+	MOVQ    CX, R9
+	MOVQ    r+40(FP), R11
+
+whole_put_r:
+	CMPQ R11, $+1
+	JLT  whole_put_r_end
+	MOVQ R9, R10
+	MOVQ s+48(FP), R12
+
+whole_put_s:
+	CMPQ    R12, $+1
+	JLT     whole_put_s_end
+	LEAQ    (R10)(R8*1), R13
+	VMOVUPS (R10), Z1
+	VMOVUPS (R13), Z3
+	VCMPPS  $0x00, Z0, Z1, K2
+	VADDPS  Z2, Z3, K2, Z3
+	VPXORD  Z2, Z2, K2, Z2
+	VMOVUPS Z3, (R13)
+	ADDQ    SI, R10
+	SUBQ    $+1, R12
+	JMP     whole_put_s
+
+whole_put_s_end:
+	ADDQ BX, R9
+	SUBQ $+1, R11
+	JMP  whole_put_r
+
+whole_put_r_end:
+	ADDQ $+64, AX
+	ADDQ $+64, CX
+	ADDQ $+64, DX
+	SUBQ $+16, DI
+	JMP  vectors
+
+vectors_end:
+	TESTQ        DI, DI
+	JZ           finished
+	MOVQ         $0xff800000, R8
+	VMOVD        R8, X0
+	VBROADCASTSS X0, Z0
+	VPXORD       Z5, Z5, Z5
+	KXORW        K3, K3, K3
+	MOVQ         CX, R8
+	MOVQ         r+40(FP), R10
+
+rest_max_r:
+	CMPQ R10, $+1
+	JLT  rest_max_r_end
+	MOVQ R8, R9
+	MOVQ s+48(FP), R11
+
+rest_max_s:
+	CMPQ      R11, $+1
+	JLT       rest_max_s_end
+	VMOVUPS.Z (R9), K1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	KORW      K2, K3, K3
+	VMAXPS    Z1, Z0, Z0
+	ADDQ      SI, R9
+	SUBQ      $+1, R11
+	JMP       rest_max_s
+
+rest_max_s_end:
+	ADDQ BX, R8
+	SUBQ $+1, R10
+	JMP  rest_max_r
+
+rest_max_r_end:
+	KMOVW     K3, R8
+	TESTL     R8, R8
+	JNZ       nan
+	VMOVUPS.Z (DX), K1, Z2
+	SUBQ      CX, AX
+	MOVQ      r+40(FP), DI
+
+rest_put_r:
+	CMPQ DI, $+1
+	JLT  rest_put_r_end
+	MOVQ CX, DX
+	MOVQ s+48(FP), R8
+
+rest_put_s:
+	CMPQ      R8, $+1
+	JLT       rest_put_s_end
+	LEAQ      (DX)(AX*1), R9
+	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS.Z (R9), K1, Z3
+	VCMPPS    $0x00, Z0, Z1, K2
+	VADDPS    Z2, Z3, K2, Z3
+	VPXORD    Z2, Z2, K2, Z2
+	VMOVUPS   Z3, K1, (R9)
+	ADDQ      SI, DX
+	SUBQ      $+1, R8
+	JMP       rest_put_s
+
+rest_put_s_end:
+	ADDQ BX, CX
+	SUBQ $+1, DI
+	JMP  rest_put_r
+
+rest_put_r_end:
+finished:
+	XORQ DI, DI
+
+nan:
+	VZEROUPPER
+	MOVQ DI, ret+64(FP)
+	RET
+
 // func windowMaxAVX512(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·windowMaxAVX512(SB), NOSPLIT, $0-56

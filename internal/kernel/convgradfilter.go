@@ -21,7 +21,15 @@ type filterGrad struct {
 const (
 	pixelBlock  = 256
 	filterTasks = 16
+	gradRowsMax = 256 // rows of a block
 )
+
+// splitGrad divides the output channels into blocks: larger ones than split, since
+// every block packs the patches anew.
+func (m *machine) splitGrad(rows int) (block, blocks int) {
+	blocks = ceilDiv(rows, gradRowsMax)
+	return ceilDiv(rows, blocks), blocks
+}
 
 // filterChunks returns how many chunks the pixels are split into.
 func filterChunks(pixels, tiles int) int {
@@ -34,7 +42,7 @@ func gradFilterWorkspace(g Conv, exact bool) int {
 	}
 	merge := merged(g)
 	// A machine with larger tiles has fewer of them, and then more chunks.
-	tiles := g.Groups / merge * ceilDiv(merge*g.K/g.Groups, maxBlockRows) * ceilDiv(g.R*g.S*merge*g.C/g.Groups, blockCols)
+	tiles := g.Groups / merge * ceilDiv(merge*g.K/g.Groups, gradRowsMax) * ceilDiv(g.R*g.S*merge*g.C/g.Groups, blockCols)
 	return filterChunks(g.N*g.P*g.Q, tiles) * g.K * merge * (g.C / g.Groups) * g.R * g.S
 }
 
@@ -63,7 +71,7 @@ func ConvGradFilter(p *Pool, a *ConvGradFilterArgs) {
 	*f = filterGrad{patches: c.patches, dy: a.DY, dw: a.DW, partial: align(a.Workspace), merge: c.filters.merge, sets: c.groups,
 		kg: c.filters.kg, cg: c.filters.cg, size: c.filters.size, ld: g.K, pixels: g.N * g.P * g.Q,
 		rows: c.cols, cols: c.depth}
-	f.block, f.blocks = p.m.split(f.rows)
+	f.block, f.blocks = p.m.splitGrad(f.rows)
 	f.colBlock, f.colBlocks = p.m.splitCols(f.cols, f.sets*f.blocks*filterTasks)
 	tiles := max(1, f.sets*f.blocks*f.colBlocks)
 	f.chunk = roundUp(ceilDiv(f.pixels, filterChunks(f.pixels, tiles)), pixelBlock)
@@ -90,7 +98,7 @@ func filterGradTask(p *Pool, task int, w *worker) {
 	row, col := block*f.block, colBlock*f.colBlock
 	rows, cols := min(f.block, f.rows-row), min(f.colBlock, f.cols-col)
 	out := operand{&f.partial[((chunk*f.sets+set)*f.rows+row)*f.cols+col], f.cols}
-	a := operand{&w.memory[scratchRows], maxBlockRows + blockPad}
+	a := operand{&w.memory[scratchRows], gradRowsMax + blockPad}
 	b := operand{&w.memory[scratchCols], blockCols + blockPad}
 	s := f.patches
 	s.from += set * s.c
@@ -120,6 +128,10 @@ func filterSumTask(p *Pool, task int, w *worker) {
 	k := set*f.rows + row
 	taps := f.patches.taps
 	dw := f.dw[k*f.cg*f.size:][:f.cg*f.size]
+	if f.size == 1 && len(taps) == 1 {
+		copy(dw, total[group*f.cg:])
+		return
+	}
 	if len(taps) == f.size {
 		p.m.transpose(&dw[0], f.size, &total[group*f.cg], f.merge*f.cg, f.size, f.cg)
 		return

@@ -64,7 +64,12 @@ var avx512Machine = machine{
 	winograd4:  &winograd4AVX512,
 	winograd2:  &winograd2AVX512,
 	windowMax:  windowMaxAVX512,
-	windowGrad: windowGrad,
+	windowGrad: func(dx, x, dy *float32, ldh, ldw, r, s, c int) {
+		if left := windowGradAVX512(dx, x, dy, ldh, ldw, r, s, c); left > 0 {
+			i := c - left
+			windowGrad(at(dx, i), at(x, i), at(dy, i), ldh, ldw, r, s, left)
+		}
+	},
 }
 
 func (t *tile) run(f *[2][15]tileFunc) {
@@ -112,7 +117,12 @@ var avx2Machine = machine{
 	winograd4:  &winograd4AVX2,
 	winograd2:  &winograd2AVX2,
 	windowMax:  windowMaxAVX2,
-	windowGrad: windowGrad,
+	windowGrad: func(dx, x, dy *float32, ldh, ldw, r, s, c int) {
+		if left := windowGradAVX2(dx, x, dy, ldh, ldw, r, s, c); left > 0 {
+			i := c - left
+			windowGrad(at(dx, i), at(x, i), at(dy, i), ldh, ldw, r, s, left)
+		}
+	},
 }
 
 // runAVX2 takes whole vectors at once, and other widths a few rows at a time, since

@@ -34,7 +34,7 @@ func MaxPoolGrad(p *Pool, g Window, dx, x, dy []float32) {
 	mustLen("MaxPoolGrad", "x", len(x), g.N*g.C*g.H*g.W)
 	mustLen("MaxPoolGrad", "dy", len(dy), g.N*g.C*g.P*g.Q)
 	// Windows overlap, but not over images or channels.
-	const width = 16
+	const width = 64
 	parts := ceilDiv(g.C, width)
 	p.windows(windowArgs{g: g, y: dx, x: x, dy: dy, parts: parts, stride: width}, g.N*parts, func(p *Pool, task int, w *worker) {
 		a := &p.window

@@ -36,6 +36,20 @@ func (v isa) transposition() {
 		TESTQ(left, left)
 		JZ(LabelRef("strip_done"))
 		MOVQ(s, p)
+		CMPQ(left, Imm(1))
+		JNE(LabelRef("several"))
+		// One column, such as the ninth of 3×3 filters.
+		for i := range 8 {
+			VMOVSS(Mem{Base: p}, xmm[i])
+			if i < 7 {
+				ADDQ(lds, p)
+			}
+		}
+		for i := range 8 {
+			VMOVSS(xmm[i], Mem{Base: d, Disp: 4 * i})
+		}
+		JMP(LabelRef("strip_done"))
+		Label("several")
 		n := GP64()
 		MOVQ(left, n)
 		k := v.tail(n, 15)
