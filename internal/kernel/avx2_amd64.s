@@ -5902,116 +5902,173 @@ TEXT ·gradSumsAVX2(SB), NOSPLIT, $0-72
 	MOVQ    mask+32(FP), SI
 	MOVQ    ld+40(FP), SI
 	SHLQ    $+2, SI
-	MOVQ    cols+56(FP), DI
+	MOVQ    rows+48(FP), DI
 	MOVQ    mean+64(FP), R8
-	MOVQ    DI, R9
-	ANDQ    $+7, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y15
+	MOVQ    cols+56(FP), R9
+	MOVQ    R9, R10
+	ANDQ    $-8, R10
+	SHLQ    $+2, R10
+	MOVQ    R9, R11
+	ANDQ    $+7, R11
+	LEAQ    lanes<>+0(SB), R12
+	NEGQ    R11
+	VMOVUPS 32(R12)(R11*4), Y15
 	VXORPS  Y14, Y14, Y14
-
-wide2:
-	CMPQ    DI, $+16
-	JLT     wide2_end
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y2, Y2, Y2
-	VMOVUPS (R8), Y4
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y3, Y3, Y3
-	VMOVUPS 32(R8), Y5
+	MOVQ    R9, R11
 	XORQ    R9, R9
-	MOVQ    rows+48(FP), R10
 
-wide2_rows:
-	CMPQ        R10, $+1
-	JLT         wide2_rows_end
-	VMOVUPS     (BX)(R9*1), Y7
-	VMOVUPS     (DX)(R9*1), Y6
-	VSUBPS      Y4, Y6, Y6
-	VADDPS      Y7, Y0, Y0
-	VFMADD231PS Y6, Y7, Y2
-	VMOVUPS     32(BX)(R9*1), Y9
-	VMOVUPS     32(DX)(R9*1), Y8
-	VSUBPS      Y5, Y8, Y8
-	VADDPS      Y9, Y1, Y1
-	VFMADD231PS Y8, Y9, Y3
-	ADDQ        SI, R9
-	SUBQ        $+1, R10
-	JMP         wide2_rows
+clear_one:
+	CMPQ    R11, $+8
+	JLT     clear_one_end
+	VMOVUPS Y14, (AX)(R9*1)
+	VMOVUPS Y14, (CX)(R9*1)
+	ADDQ    $+32, R9
+	SUBQ    $+8, R11
+	JMP     clear_one
 
-wide2_rows_end:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y2, (CX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y3, 32(CX)
-	ADDQ    $+64, AX
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	ADDQ    $+64, BX
-	ADDQ    $+64, R8
-	SUBQ    $+16, DI
-	JMP     wide2
+clear_one_end:
+	TESTQ      R11, R11
+	JZ         clear_done
+	VMASKMOVPS Y14, Y15, (AX)(R9*1)
+	VMASKMOVPS Y14, Y15, (CX)(R9*1)
 
-wide2_end:
-wide1:
-	CMPQ    DI, $+8
-	JLT     wide1_end
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VMOVUPS (R8), Y2
-	XORQ    R9, R9
-	MOVQ    rows+48(FP), R10
+clear_done:
+	LEAQ (SI)(SI*2), R9
 
-wide1_rows:
-	CMPQ        R10, $+1
-	JLT         wide1_rows_end
-	VMOVUPS     (BX)(R9*1), Y4
-	VMOVUPS     (DX)(R9*1), Y3
+four:
+	CMPQ DI, $+4
+	JLT  four_end
+	MOVQ cols+56(FP), R11
+
+four_cols:
+	CMPQ        R11, $+8
+	JLT         four_cols_end
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (BX), Y4
+	VMOVUPS     (DX), Y3
 	VSUBPS      Y2, Y3, Y3
 	VADDPS      Y4, Y0, Y0
 	VFMADD231PS Y3, Y4, Y1
-	ADDQ        SI, R9
-	SUBQ        $+1, R10
-	JMP         wide1_rows
+	VMOVUPS     (BX)(SI*1), Y6
+	VMOVUPS     (DX)(SI*1), Y5
+	VSUBPS      Y2, Y5, Y5
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS Y5, Y6, Y1
+	VMOVUPS     (BX)(SI*2), Y8
+	VMOVUPS     (DX)(SI*2), Y7
+	VSUBPS      Y2, Y7, Y7
+	VADDPS      Y8, Y0, Y0
+	VFMADD231PS Y7, Y8, Y1
+	VMOVUPS     (BX)(R9*1), Y10
+	VMOVUPS     (DX)(R9*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VADDPS      Y10, Y0, Y0
+	VFMADD231PS Y9, Y10, Y1
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, (CX)
+	ADDQ        $+32, AX
+	ADDQ        $+32, CX
+	ADDQ        $+32, R8
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	SUBQ        $+8, R11
+	JMP         four_cols
 
-wide1_rows_end:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (CX)
-	ADDQ    $+32, AX
-	ADDQ    $+32, CX
-	ADDQ    $+32, DX
-	ADDQ    $+32, BX
-	ADDQ    $+32, R8
-	SUBQ    $+8, DI
-	JMP     wide1
-
-wide1_end:
-	TESTQ      DI, DI
-	JZ         finished
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VMASKMOVPS (R8), Y15, Y2
-	XORQ       R9, R9
-	MOVQ       rows+48(FP), R10
-
-rest_rows:
-	CMPQ        R10, $+1
-	JLT         rest_rows_end
-	VMASKMOVPS  (BX)(R9*1), Y15, Y4
-	VMASKMOVPS  (DX)(R9*1), Y15, Y3
+four_cols_end:
+	TESTQ       R11, R11
+	JZ          four_next
+	VMASKMOVPS  (AX), Y15, Y0
+	VMASKMOVPS  (CX), Y15, Y1
+	VMASKMOVPS  (R8), Y15, Y2
+	VMASKMOVPS  (BX), Y15, Y4
+	VMASKMOVPS  (DX), Y15, Y3
 	VSUBPS      Y2, Y3, Y3
 	VADDPS      Y4, Y0, Y0
 	VFMADD231PS Y3, Y4, Y1
-	ADDQ        SI, R9
-	SUBQ        $+1, R10
-	JMP         rest_rows
+	VMASKMOVPS  (BX)(SI*1), Y15, Y6
+	VMASKMOVPS  (DX)(SI*1), Y15, Y5
+	VSUBPS      Y2, Y5, Y5
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS Y5, Y6, Y1
+	VMASKMOVPS  (BX)(SI*2), Y15, Y8
+	VMASKMOVPS  (DX)(SI*2), Y15, Y7
+	VSUBPS      Y2, Y7, Y7
+	VADDPS      Y8, Y0, Y0
+	VFMADD231PS Y7, Y8, Y1
+	VMASKMOVPS  (BX)(R9*1), Y15, Y10
+	VMASKMOVPS  (DX)(R9*1), Y15, Y9
+	VSUBPS      Y2, Y9, Y9
+	VADDPS      Y10, Y0, Y0
+	VFMADD231PS Y9, Y10, Y1
+	VMASKMOVPS  Y0, Y15, (AX)
+	VMASKMOVPS  Y1, Y15, (CX)
 
-rest_rows_end:
-	VMASKMOVPS Y0, Y15, (AX)
-	VMASKMOVPS Y1, Y15, (CX)
+four_next:
+	SUBQ R10, AX
+	SUBQ R10, CX
+	SUBQ R10, R8
+	SUBQ R10, DX
+	LEAQ (DX)(SI*4), DX
+	SUBQ R10, BX
+	LEAQ (BX)(SI*4), BX
+	SUBQ $+4, DI
+	JMP  four
 
-finished:
+four_end:
+one:
+	CMPQ DI, $+1
+	JLT  one_end
+	MOVQ cols+56(FP), R9
+
+one_cols:
+	CMPQ        R9, $+8
+	JLT         one_cols_end
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (BX), Y4
+	VMOVUPS     (DX), Y3
+	VSUBPS      Y2, Y3, Y3
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS Y3, Y4, Y1
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, (CX)
+	ADDQ        $+32, AX
+	ADDQ        $+32, CX
+	ADDQ        $+32, R8
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	SUBQ        $+8, R9
+	JMP         one_cols
+
+one_cols_end:
+	TESTQ       R9, R9
+	JZ          one_next
+	VMASKMOVPS  (AX), Y15, Y0
+	VMASKMOVPS  (CX), Y15, Y1
+	VMASKMOVPS  (R8), Y15, Y2
+	VMASKMOVPS  (BX), Y15, Y4
+	VMASKMOVPS  (DX), Y15, Y3
+	VSUBPS      Y2, Y3, Y3
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS Y3, Y4, Y1
+	VMASKMOVPS  Y0, Y15, (AX)
+	VMASKMOVPS  Y1, Y15, (CX)
+
+one_next:
+	SUBQ R10, AX
+	SUBQ R10, CX
+	SUBQ R10, R8
+	SUBQ R10, DX
+	ADDQ SI, DX
+	SUBQ R10, BX
+	ADDQ SI, BX
+	SUBQ $+1, DI
+	JMP  one
+
+one_end:
 	VZEROUPPER
 	RET
 
@@ -6025,130 +6082,209 @@ TEXT ·gradSumsMaskedAVX2(SB), NOSPLIT, $0-72
 	MOVQ    mask+32(FP), SI
 	MOVQ    ld+40(FP), DI
 	SHLQ    $+2, DI
-	MOVQ    cols+56(FP), R8
+	MOVQ    rows+48(FP), R8
 	MOVQ    mean+64(FP), R9
-	MOVQ    R8, R10
-	ANDQ    $+7, R10
-	LEAQ    lanes<>+0(SB), R11
-	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y15
+	MOVQ    cols+56(FP), R10
+	MOVQ    R10, R11
+	ANDQ    $-8, R11
+	SHLQ    $+2, R11
+	MOVQ    R10, R12
+	ANDQ    $+7, R12
+	LEAQ    lanes<>+0(SB), R13
+	NEGQ    R12
+	VMOVUPS 32(R13)(R12*4), Y15
 	VXORPS  Y14, Y14, Y14
-
-wide2:
-	CMPQ    R8, $+16
-	JLT     wide2_end
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y2, Y2, Y2
-	VMOVUPS (R9), Y4
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y3, Y3, Y3
-	VMOVUPS 32(R9), Y5
+	MOVQ    R10, R12
 	XORQ    R10, R10
-	MOVQ    rows+48(FP), R11
 
-wide2_rows:
-	CMPQ        R11, $+1
-	JLT         wide2_rows_end
-	VMOVUPS     (BX)(R10*1), Y7
-	VMOVUPS     (SI)(R10*1), Y6
-	VCMPPS      $0x06, Y14, Y6, Y6
-	VANDPS      Y6, Y7, Y7
-	VMOVUPS     (DX)(R10*1), Y6
-	VSUBPS      Y4, Y6, Y6
-	VADDPS      Y7, Y0, Y0
-	VFMADD231PS Y6, Y7, Y2
-	VMOVUPS     32(BX)(R10*1), Y9
-	VMOVUPS     32(SI)(R10*1), Y8
-	VCMPPS      $0x06, Y14, Y8, Y8
-	VANDPS      Y8, Y9, Y9
-	VMOVUPS     32(DX)(R10*1), Y8
-	VSUBPS      Y5, Y8, Y8
-	VADDPS      Y9, Y1, Y1
-	VFMADD231PS Y8, Y9, Y3
-	ADDQ        DI, R10
-	SUBQ        $+1, R11
-	JMP         wide2_rows
+clear_one:
+	CMPQ    R12, $+8
+	JLT     clear_one_end
+	VMOVUPS Y14, (AX)(R10*1)
+	VMOVUPS Y14, (CX)(R10*1)
+	ADDQ    $+32, R10
+	SUBQ    $+8, R12
+	JMP     clear_one
 
-wide2_rows_end:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y2, (CX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y3, 32(CX)
-	ADDQ    $+64, AX
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	ADDQ    $+64, BX
-	ADDQ    $+64, R9
-	ADDQ    $+64, SI
-	SUBQ    $+16, R8
-	JMP     wide2
+clear_one_end:
+	TESTQ      R12, R12
+	JZ         clear_done
+	VMASKMOVPS Y14, Y15, (AX)(R10*1)
+	VMASKMOVPS Y14, Y15, (CX)(R10*1)
 
-wide2_end:
-wide1:
-	CMPQ    R8, $+8
-	JLT     wide1_end
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VMOVUPS (R9), Y2
-	XORQ    R10, R10
-	MOVQ    rows+48(FP), R11
+clear_done:
+	LEAQ (DI)(DI*2), R10
 
-wide1_rows:
-	CMPQ        R11, $+1
-	JLT         wide1_rows_end
-	VMOVUPS     (BX)(R10*1), Y4
-	VMOVUPS     (SI)(R10*1), Y3
+four:
+	CMPQ R8, $+4
+	JLT  four_end
+	MOVQ cols+56(FP), R12
+
+four_cols:
+	CMPQ        R12, $+8
+	JLT         four_cols_end
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (BX), Y4
+	VMOVUPS     (SI), Y3
 	VCMPPS      $0x06, Y14, Y3, Y3
 	VANDPS      Y3, Y4, Y4
-	VMOVUPS     (DX)(R10*1), Y3
+	VMOVUPS     (DX), Y3
 	VSUBPS      Y2, Y3, Y3
 	VADDPS      Y4, Y0, Y0
 	VFMADD231PS Y3, Y4, Y1
-	ADDQ        DI, R10
-	SUBQ        $+1, R11
-	JMP         wide1_rows
+	VMOVUPS     (BX)(DI*1), Y6
+	VMOVUPS     (SI)(DI*1), Y5
+	VCMPPS      $0x06, Y14, Y5, Y5
+	VANDPS      Y5, Y6, Y6
+	VMOVUPS     (DX)(DI*1), Y5
+	VSUBPS      Y2, Y5, Y5
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS Y5, Y6, Y1
+	VMOVUPS     (BX)(DI*2), Y8
+	VMOVUPS     (SI)(DI*2), Y7
+	VCMPPS      $0x06, Y14, Y7, Y7
+	VANDPS      Y7, Y8, Y8
+	VMOVUPS     (DX)(DI*2), Y7
+	VSUBPS      Y2, Y7, Y7
+	VADDPS      Y8, Y0, Y0
+	VFMADD231PS Y7, Y8, Y1
+	VMOVUPS     (BX)(R10*1), Y10
+	VMOVUPS     (SI)(R10*1), Y9
+	VCMPPS      $0x06, Y14, Y9, Y9
+	VANDPS      Y9, Y10, Y10
+	VMOVUPS     (DX)(R10*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VADDPS      Y10, Y0, Y0
+	VFMADD231PS Y9, Y10, Y1
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, (CX)
+	ADDQ        $+32, AX
+	ADDQ        $+32, CX
+	ADDQ        $+32, R9
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	SUBQ        $+8, R12
+	JMP         four_cols
 
-wide1_rows_end:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (CX)
-	ADDQ    $+32, AX
-	ADDQ    $+32, CX
-	ADDQ    $+32, DX
-	ADDQ    $+32, BX
-	ADDQ    $+32, R9
-	ADDQ    $+32, SI
-	SUBQ    $+8, R8
-	JMP     wide1
-
-wide1_end:
-	TESTQ      R8, R8
-	JZ         finished
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VMASKMOVPS (R9), Y15, Y2
-	XORQ       R10, R10
-	MOVQ       rows+48(FP), R11
-
-rest_rows:
-	CMPQ        R11, $+1
-	JLT         rest_rows_end
-	VMASKMOVPS  (BX)(R10*1), Y15, Y4
-	VMASKMOVPS  (SI)(R10*1), Y15, Y3
+four_cols_end:
+	TESTQ       R12, R12
+	JZ          four_next
+	VMASKMOVPS  (AX), Y15, Y0
+	VMASKMOVPS  (CX), Y15, Y1
+	VMASKMOVPS  (R9), Y15, Y2
+	VMASKMOVPS  (BX), Y15, Y4
+	VMASKMOVPS  (SI), Y15, Y3
 	VCMPPS      $0x06, Y14, Y3, Y3
 	VANDPS      Y3, Y4, Y4
-	VMASKMOVPS  (DX)(R10*1), Y15, Y3
+	VMASKMOVPS  (DX), Y15, Y3
 	VSUBPS      Y2, Y3, Y3
 	VADDPS      Y4, Y0, Y0
 	VFMADD231PS Y3, Y4, Y1
-	ADDQ        DI, R10
-	SUBQ        $+1, R11
-	JMP         rest_rows
+	VMASKMOVPS  (BX)(DI*1), Y15, Y6
+	VMASKMOVPS  (SI)(DI*1), Y15, Y5
+	VCMPPS      $0x06, Y14, Y5, Y5
+	VANDPS      Y5, Y6, Y6
+	VMASKMOVPS  (DX)(DI*1), Y15, Y5
+	VSUBPS      Y2, Y5, Y5
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS Y5, Y6, Y1
+	VMASKMOVPS  (BX)(DI*2), Y15, Y8
+	VMASKMOVPS  (SI)(DI*2), Y15, Y7
+	VCMPPS      $0x06, Y14, Y7, Y7
+	VANDPS      Y7, Y8, Y8
+	VMASKMOVPS  (DX)(DI*2), Y15, Y7
+	VSUBPS      Y2, Y7, Y7
+	VADDPS      Y8, Y0, Y0
+	VFMADD231PS Y7, Y8, Y1
+	VMASKMOVPS  (BX)(R10*1), Y15, Y10
+	VMASKMOVPS  (SI)(R10*1), Y15, Y9
+	VCMPPS      $0x06, Y14, Y9, Y9
+	VANDPS      Y9, Y10, Y10
+	VMASKMOVPS  (DX)(R10*1), Y15, Y9
+	VSUBPS      Y2, Y9, Y9
+	VADDPS      Y10, Y0, Y0
+	VFMADD231PS Y9, Y10, Y1
+	VMASKMOVPS  Y0, Y15, (AX)
+	VMASKMOVPS  Y1, Y15, (CX)
 
-rest_rows_end:
-	VMASKMOVPS Y0, Y15, (AX)
-	VMASKMOVPS Y1, Y15, (CX)
+four_next:
+	SUBQ R11, AX
+	SUBQ R11, CX
+	SUBQ R11, R9
+	SUBQ R11, DX
+	LEAQ (DX)(DI*4), DX
+	SUBQ R11, BX
+	LEAQ (BX)(DI*4), BX
+	SUBQ R11, SI
+	LEAQ (SI)(DI*4), SI
+	SUBQ $+4, R8
+	JMP  four
 
-finished:
+four_end:
+one:
+	CMPQ R8, $+1
+	JLT  one_end
+	MOVQ cols+56(FP), R10
+
+one_cols:
+	CMPQ        R10, $+8
+	JLT         one_cols_end
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (BX), Y4
+	VMOVUPS     (SI), Y3
+	VCMPPS      $0x06, Y14, Y3, Y3
+	VANDPS      Y3, Y4, Y4
+	VMOVUPS     (DX), Y3
+	VSUBPS      Y2, Y3, Y3
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS Y3, Y4, Y1
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, (CX)
+	ADDQ        $+32, AX
+	ADDQ        $+32, CX
+	ADDQ        $+32, R9
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	SUBQ        $+8, R10
+	JMP         one_cols
+
+one_cols_end:
+	TESTQ       R10, R10
+	JZ          one_next
+	VMASKMOVPS  (AX), Y15, Y0
+	VMASKMOVPS  (CX), Y15, Y1
+	VMASKMOVPS  (R9), Y15, Y2
+	VMASKMOVPS  (BX), Y15, Y4
+	VMASKMOVPS  (SI), Y15, Y3
+	VCMPPS      $0x06, Y14, Y3, Y3
+	VANDPS      Y3, Y4, Y4
+	VMASKMOVPS  (DX), Y15, Y3
+	VSUBPS      Y2, Y3, Y3
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS Y3, Y4, Y1
+	VMASKMOVPS  Y0, Y15, (AX)
+	VMASKMOVPS  Y1, Y15, (CX)
+
+one_next:
+	SUBQ R11, AX
+	SUBQ R11, CX
+	SUBQ R11, R9
+	SUBQ R11, DX
+	ADDQ DI, DX
+	SUBQ R11, BX
+	ADDQ DI, BX
+	SUBQ R11, SI
+	ADDQ DI, SI
+	SUBQ $+1, R8
+	JMP  one
+
+one_end:
 	VZEROUPPER
 	RET
 

@@ -12386,136 +12386,173 @@ TEXT ·gradSumsAVX512(SB), NOSPLIT, $0-72
 	MOVQ   mask+32(FP), SI
 	MOVQ   ld+40(FP), SI
 	SHLQ   $+2, SI
-	MOVQ   cols+56(FP), DI
+	MOVQ   rows+48(FP), DI
 	MOVQ   mean+64(FP), R8
-	MOVQ   DI, R9
-	ANDQ   $+15, R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
+	MOVQ   cols+56(FP), R9
+	MOVQ   R9, R10
+	ANDQ   $-16, R10
+	SHLQ   $+2, R10
+	MOVQ   R9, R11
+	ANDQ   $+15, R11
+	MOVQ   $-1, R12
+	BZHIQ  R11, R12, R12
+	KMOVW  R12, K1
 	VPXORD Z14, Z14, Z14
+	MOVQ   R9, R11
+	XORQ   R9, R9
 
-wide4:
-	CMPQ    DI, $+64
-	JLT     wide4_end
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z4, Z4, Z4
-	VMOVUPS (R8), Z8
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z5, Z5, Z5
-	VMOVUPS 64(R8), Z9
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z6, Z6, Z6
-	VMOVUPS 128(R8), Z10
-	VPXORD  Z3, Z3, Z3
-	VPXORD  Z7, Z7, Z7
-	VMOVUPS 192(R8), Z11
-	XORQ    R9, R9
-	MOVQ    rows+48(FP), R10
+clear_one:
+	CMPQ    R11, $+16
+	JLT     clear_one_end
+	VMOVUPS Z14, (AX)(R9*1)
+	VMOVUPS Z14, (CX)(R9*1)
+	ADDQ    $+64, R9
+	SUBQ    $+16, R11
+	JMP     clear_one
 
-wide4_rows:
-	CMPQ        R10, $+1
-	JLT         wide4_rows_end
-	VMOVUPS     (BX)(R9*1), Z17
-	VMOVUPS     (DX)(R9*1), Z16
-	VSUBPS      Z8, Z16, Z16
-	VADDPS      Z17, Z0, Z0
-	VFMADD231PS Z16, Z17, Z4
-	VMOVUPS     64(BX)(R9*1), Z19
-	VMOVUPS     64(DX)(R9*1), Z18
-	VSUBPS      Z9, Z18, Z18
-	VADDPS      Z19, Z1, Z1
-	VFMADD231PS Z18, Z19, Z5
-	VMOVUPS     128(BX)(R9*1), Z21
-	VMOVUPS     128(DX)(R9*1), Z20
-	VSUBPS      Z10, Z20, Z20
-	VADDPS      Z21, Z2, Z2
-	VFMADD231PS Z20, Z21, Z6
-	VMOVUPS     192(BX)(R9*1), Z23
-	VMOVUPS     192(DX)(R9*1), Z22
-	VSUBPS      Z11, Z22, Z22
-	VADDPS      Z23, Z3, Z3
-	VFMADD231PS Z22, Z23, Z7
-	ADDQ        SI, R9
-	SUBQ        $+1, R10
-	JMP         wide4_rows
+clear_one_end:
+	TESTQ   R11, R11
+	JZ      clear_done
+	VMOVUPS Z14, K1, (AX)(R9*1)
+	VMOVUPS Z14, K1, (CX)(R9*1)
 
-wide4_rows_end:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z4, (CX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z5, 64(CX)
-	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z6, 128(CX)
-	VMOVUPS Z3, 192(AX)
-	VMOVUPS Z7, 192(CX)
-	ADDQ    $+256, AX
-	ADDQ    $+256, CX
-	ADDQ    $+256, DX
-	ADDQ    $+256, BX
-	ADDQ    $+256, R8
-	SUBQ    $+64, DI
-	JMP     wide4
+clear_done:
+	LEAQ (SI)(SI*2), R9
 
-wide4_end:
-wide1:
-	CMPQ    DI, $+16
-	JLT     wide1_end
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VMOVUPS (R8), Z2
-	XORQ    R9, R9
-	MOVQ    rows+48(FP), R10
+four:
+	CMPQ DI, $+4
+	JLT  four_end
+	MOVQ cols+56(FP), R11
 
-wide1_rows:
-	CMPQ        R10, $+1
-	JLT         wide1_rows_end
-	VMOVUPS     (BX)(R9*1), Z17
-	VMOVUPS     (DX)(R9*1), Z16
-	VSUBPS      Z2, Z16, Z16
-	VADDPS      Z17, Z0, Z0
-	VFMADD231PS Z16, Z17, Z1
-	ADDQ        SI, R9
-	SUBQ        $+1, R10
-	JMP         wide1_rows
+four_cols:
+	CMPQ        R11, $+16
+	JLT         four_cols_end
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (R8), Z2
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (DX), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS Z3, Z4, Z1
+	VMOVUPS     (BX)(SI*1), Z6
+	VMOVUPS     (DX)(SI*1), Z5
+	VSUBPS      Z2, Z5, Z5
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS Z5, Z6, Z1
+	VMOVUPS     (BX)(SI*2), Z8
+	VMOVUPS     (DX)(SI*2), Z7
+	VSUBPS      Z2, Z7, Z7
+	VADDPS      Z8, Z0, Z0
+	VFMADD231PS Z7, Z8, Z1
+	VMOVUPS     (BX)(R9*1), Z10
+	VMOVUPS     (DX)(R9*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VADDPS      Z10, Z0, Z0
+	VFMADD231PS Z9, Z10, Z1
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     Z1, (CX)
+	ADDQ        $+64, AX
+	ADDQ        $+64, CX
+	ADDQ        $+64, R8
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+16, R11
+	JMP         four_cols
 
-wide1_rows_end:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (CX)
-	ADDQ    $+64, AX
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	ADDQ    $+64, BX
-	ADDQ    $+64, R8
-	SUBQ    $+16, DI
-	JMP     wide1
+four_cols_end:
+	TESTQ       R11, R11
+	JZ          four_next
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (R8), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z4
+	VMOVUPS.Z   (DX), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS Z3, Z4, Z1
+	VMOVUPS.Z   (BX)(SI*1), K1, Z6
+	VMOVUPS.Z   (DX)(SI*1), K1, Z5
+	VSUBPS      Z2, Z5, Z5
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS Z5, Z6, Z1
+	VMOVUPS.Z   (BX)(SI*2), K1, Z8
+	VMOVUPS.Z   (DX)(SI*2), K1, Z7
+	VSUBPS      Z2, Z7, Z7
+	VADDPS      Z8, Z0, Z0
+	VFMADD231PS Z7, Z8, Z1
+	VMOVUPS.Z   (BX)(R9*1), K1, Z10
+	VMOVUPS.Z   (DX)(R9*1), K1, Z9
+	VSUBPS      Z2, Z9, Z9
+	VADDPS      Z10, Z0, Z0
+	VFMADD231PS Z9, Z10, Z1
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS     Z1, K1, (CX)
 
-wide1_end:
-	TESTQ     DI, DI
-	JZ        finished
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	VMOVUPS.Z (R8), K1, Z2
-	XORQ      R9, R9
-	MOVQ      rows+48(FP), R10
+four_next:
+	SUBQ R10, AX
+	SUBQ R10, CX
+	SUBQ R10, R8
+	SUBQ R10, DX
+	LEAQ (DX)(SI*4), DX
+	SUBQ R10, BX
+	LEAQ (BX)(SI*4), BX
+	SUBQ $+4, DI
+	JMP  four
 
-rest_rows:
-	CMPQ        R10, $+1
-	JLT         rest_rows_end
-	VMOVUPS.Z   (BX)(R9*1), K1, Z17
-	VMOVUPS.Z   (DX)(R9*1), K1, Z16
-	VSUBPS      Z2, Z16, Z16
-	VADDPS      Z17, Z0, Z0
-	VFMADD231PS Z16, Z17, Z1
-	ADDQ        SI, R9
-	SUBQ        $+1, R10
-	JMP         rest_rows
+four_end:
+one:
+	CMPQ DI, $+1
+	JLT  one_end
+	MOVQ cols+56(FP), R9
 
-rest_rows_end:
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K1, (CX)
+one_cols:
+	CMPQ        R9, $+16
+	JLT         one_cols_end
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (R8), Z2
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (DX), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS Z3, Z4, Z1
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     Z1, (CX)
+	ADDQ        $+64, AX
+	ADDQ        $+64, CX
+	ADDQ        $+64, R8
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+16, R9
+	JMP         one_cols
 
-finished:
+one_cols_end:
+	TESTQ       R9, R9
+	JZ          one_next
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (R8), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z4
+	VMOVUPS.Z   (DX), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS Z3, Z4, Z1
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS     Z1, K1, (CX)
+
+one_next:
+	SUBQ R10, AX
+	SUBQ R10, CX
+	SUBQ R10, R8
+	SUBQ R10, DX
+	ADDQ SI, DX
+	SUBQ R10, BX
+	ADDQ SI, BX
+	SUBQ $+1, DI
+	JMP  one
+
+one_end:
 	VZEROUPPER
 	RET
 
@@ -12529,156 +12566,209 @@ TEXT ·gradSumsMaskedAVX512(SB), NOSPLIT, $0-72
 	MOVQ   mask+32(FP), SI
 	MOVQ   ld+40(FP), DI
 	SHLQ   $+2, DI
-	MOVQ   cols+56(FP), R8
+	MOVQ   rows+48(FP), R8
 	MOVQ   mean+64(FP), R9
-	MOVQ   R8, R10
-	ANDQ   $+15, R10
-	MOVQ   $-1, R11
-	BZHIQ  R10, R11, R11
-	KMOVW  R11, K1
+	MOVQ   cols+56(FP), R10
+	MOVQ   R10, R11
+	ANDQ   $-16, R11
+	SHLQ   $+2, R11
+	MOVQ   R10, R12
+	ANDQ   $+15, R12
+	MOVQ   $-1, R13
+	BZHIQ  R12, R13, R13
+	KMOVW  R13, K1
 	VPXORD Z14, Z14, Z14
+	MOVQ   R10, R12
+	XORQ   R10, R10
 
-wide4:
-	CMPQ    R8, $+64
-	JLT     wide4_end
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z4, Z4, Z4
-	VMOVUPS (R9), Z8
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z5, Z5, Z5
-	VMOVUPS 64(R9), Z9
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z6, Z6, Z6
-	VMOVUPS 128(R9), Z10
-	VPXORD  Z3, Z3, Z3
-	VPXORD  Z7, Z7, Z7
-	VMOVUPS 192(R9), Z11
-	XORQ    R10, R10
-	MOVQ    rows+48(FP), R11
+clear_one:
+	CMPQ    R12, $+16
+	JLT     clear_one_end
+	VMOVUPS Z14, (AX)(R10*1)
+	VMOVUPS Z14, (CX)(R10*1)
+	ADDQ    $+64, R10
+	SUBQ    $+16, R12
+	JMP     clear_one
 
-wide4_rows:
-	CMPQ        R11, $+1
-	JLT         wide4_rows_end
-	VMOVUPS     (BX)(R10*1), Z17
-	VMOVUPS     (SI)(R10*1), Z16
-	VCMPPS      $0x06, Z14, Z16, K2
-	VMOVAPS.Z   Z17, K2, Z17
-	VMOVUPS     (DX)(R10*1), Z16
-	VSUBPS      Z8, Z16, Z16
-	VADDPS      Z17, Z0, Z0
-	VFMADD231PS Z16, Z17, Z4
-	VMOVUPS     64(BX)(R10*1), Z19
-	VMOVUPS     64(SI)(R10*1), Z18
-	VCMPPS      $0x06, Z14, Z18, K2
-	VMOVAPS.Z   Z19, K2, Z19
-	VMOVUPS     64(DX)(R10*1), Z18
-	VSUBPS      Z9, Z18, Z18
-	VADDPS      Z19, Z1, Z1
-	VFMADD231PS Z18, Z19, Z5
-	VMOVUPS     128(BX)(R10*1), Z21
-	VMOVUPS     128(SI)(R10*1), Z20
-	VCMPPS      $0x06, Z14, Z20, K2
-	VMOVAPS.Z   Z21, K2, Z21
-	VMOVUPS     128(DX)(R10*1), Z20
-	VSUBPS      Z10, Z20, Z20
-	VADDPS      Z21, Z2, Z2
-	VFMADD231PS Z20, Z21, Z6
-	VMOVUPS     192(BX)(R10*1), Z23
-	VMOVUPS     192(SI)(R10*1), Z22
-	VCMPPS      $0x06, Z14, Z22, K2
-	VMOVAPS.Z   Z23, K2, Z23
-	VMOVUPS     192(DX)(R10*1), Z22
-	VSUBPS      Z11, Z22, Z22
-	VADDPS      Z23, Z3, Z3
-	VFMADD231PS Z22, Z23, Z7
-	ADDQ        DI, R10
-	SUBQ        $+1, R11
-	JMP         wide4_rows
+clear_one_end:
+	TESTQ   R12, R12
+	JZ      clear_done
+	VMOVUPS Z14, K1, (AX)(R10*1)
+	VMOVUPS Z14, K1, (CX)(R10*1)
 
-wide4_rows_end:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z4, (CX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z5, 64(CX)
-	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z6, 128(CX)
-	VMOVUPS Z3, 192(AX)
-	VMOVUPS Z7, 192(CX)
-	ADDQ    $+256, AX
-	ADDQ    $+256, CX
-	ADDQ    $+256, DX
-	ADDQ    $+256, BX
-	ADDQ    $+256, R9
-	ADDQ    $+256, SI
-	SUBQ    $+64, R8
-	JMP     wide4
+clear_done:
+	LEAQ (DI)(DI*2), R10
 
-wide4_end:
-wide1:
-	CMPQ    R8, $+16
-	JLT     wide1_end
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VMOVUPS (R9), Z2
-	XORQ    R10, R10
-	MOVQ    rows+48(FP), R11
+four:
+	CMPQ R8, $+4
+	JLT  four_end
+	MOVQ cols+56(FP), R12
 
-wide1_rows:
-	CMPQ        R11, $+1
-	JLT         wide1_rows_end
-	VMOVUPS     (BX)(R10*1), Z17
-	VMOVUPS     (SI)(R10*1), Z16
-	VCMPPS      $0x06, Z14, Z16, K2
-	VMOVAPS.Z   Z17, K2, Z17
-	VMOVUPS     (DX)(R10*1), Z16
-	VSUBPS      Z2, Z16, Z16
-	VADDPS      Z17, Z0, Z0
-	VFMADD231PS Z16, Z17, Z1
-	ADDQ        DI, R10
-	SUBQ        $+1, R11
-	JMP         wide1_rows
+four_cols:
+	CMPQ        R12, $+16
+	JLT         four_cols_end
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (SI), Z3
+	VCMPPS      $0x06, Z14, Z3, K2
+	VMOVAPS.Z   Z4, K2, Z4
+	VMOVUPS     (DX), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS Z3, Z4, Z1
+	VMOVUPS     (BX)(DI*1), Z6
+	VMOVUPS     (SI)(DI*1), Z5
+	VCMPPS      $0x06, Z14, Z5, K2
+	VMOVAPS.Z   Z6, K2, Z6
+	VMOVUPS     (DX)(DI*1), Z5
+	VSUBPS      Z2, Z5, Z5
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS Z5, Z6, Z1
+	VMOVUPS     (BX)(DI*2), Z8
+	VMOVUPS     (SI)(DI*2), Z7
+	VCMPPS      $0x06, Z14, Z7, K2
+	VMOVAPS.Z   Z8, K2, Z8
+	VMOVUPS     (DX)(DI*2), Z7
+	VSUBPS      Z2, Z7, Z7
+	VADDPS      Z8, Z0, Z0
+	VFMADD231PS Z7, Z8, Z1
+	VMOVUPS     (BX)(R10*1), Z10
+	VMOVUPS     (SI)(R10*1), Z9
+	VCMPPS      $0x06, Z14, Z9, K2
+	VMOVAPS.Z   Z10, K2, Z10
+	VMOVUPS     (DX)(R10*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VADDPS      Z10, Z0, Z0
+	VFMADD231PS Z9, Z10, Z1
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     Z1, (CX)
+	ADDQ        $+64, AX
+	ADDQ        $+64, CX
+	ADDQ        $+64, R9
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	ADDQ        $+64, SI
+	SUBQ        $+16, R12
+	JMP         four_cols
 
-wide1_rows_end:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (CX)
-	ADDQ    $+64, AX
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	ADDQ    $+64, BX
-	ADDQ    $+64, R9
-	ADDQ    $+64, SI
-	SUBQ    $+16, R8
-	JMP     wide1
+four_cols_end:
+	TESTQ       R12, R12
+	JZ          four_next
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z4
+	VMOVUPS.Z   (SI), K1, Z3
+	VCMPPS      $0x06, Z14, Z3, K2
+	VMOVAPS.Z   Z4, K2, Z4
+	VMOVUPS.Z   (DX), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS Z3, Z4, Z1
+	VMOVUPS.Z   (BX)(DI*1), K1, Z6
+	VMOVUPS.Z   (SI)(DI*1), K1, Z5
+	VCMPPS      $0x06, Z14, Z5, K2
+	VMOVAPS.Z   Z6, K2, Z6
+	VMOVUPS.Z   (DX)(DI*1), K1, Z5
+	VSUBPS      Z2, Z5, Z5
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS Z5, Z6, Z1
+	VMOVUPS.Z   (BX)(DI*2), K1, Z8
+	VMOVUPS.Z   (SI)(DI*2), K1, Z7
+	VCMPPS      $0x06, Z14, Z7, K2
+	VMOVAPS.Z   Z8, K2, Z8
+	VMOVUPS.Z   (DX)(DI*2), K1, Z7
+	VSUBPS      Z2, Z7, Z7
+	VADDPS      Z8, Z0, Z0
+	VFMADD231PS Z7, Z8, Z1
+	VMOVUPS.Z   (BX)(R10*1), K1, Z10
+	VMOVUPS.Z   (SI)(R10*1), K1, Z9
+	VCMPPS      $0x06, Z14, Z9, K2
+	VMOVAPS.Z   Z10, K2, Z10
+	VMOVUPS.Z   (DX)(R10*1), K1, Z9
+	VSUBPS      Z2, Z9, Z9
+	VADDPS      Z10, Z0, Z0
+	VFMADD231PS Z9, Z10, Z1
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS     Z1, K1, (CX)
 
-wide1_end:
-	TESTQ     R8, R8
-	JZ        finished
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	VMOVUPS.Z (R9), K1, Z2
-	XORQ      R10, R10
-	MOVQ      rows+48(FP), R11
+four_next:
+	SUBQ R11, AX
+	SUBQ R11, CX
+	SUBQ R11, R9
+	SUBQ R11, DX
+	LEAQ (DX)(DI*4), DX
+	SUBQ R11, BX
+	LEAQ (BX)(DI*4), BX
+	SUBQ R11, SI
+	LEAQ (SI)(DI*4), SI
+	SUBQ $+4, R8
+	JMP  four
 
-rest_rows:
-	CMPQ        R11, $+1
-	JLT         rest_rows_end
-	VMOVUPS.Z   (BX)(R10*1), K1, Z17
-	VMOVUPS.Z   (SI)(R10*1), K1, Z16
-	VCMPPS      $0x06, Z14, Z16, K2
-	VMOVAPS.Z   Z17, K2, Z17
-	VMOVUPS.Z   (DX)(R10*1), K1, Z16
-	VSUBPS      Z2, Z16, Z16
-	VADDPS      Z17, Z0, Z0
-	VFMADD231PS Z16, Z17, Z1
-	ADDQ        DI, R10
-	SUBQ        $+1, R11
-	JMP         rest_rows
+four_end:
+one:
+	CMPQ R8, $+1
+	JLT  one_end
+	MOVQ cols+56(FP), R10
 
-rest_rows_end:
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K1, (CX)
+one_cols:
+	CMPQ        R10, $+16
+	JLT         one_cols_end
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (SI), Z3
+	VCMPPS      $0x06, Z14, Z3, K2
+	VMOVAPS.Z   Z4, K2, Z4
+	VMOVUPS     (DX), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS Z3, Z4, Z1
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     Z1, (CX)
+	ADDQ        $+64, AX
+	ADDQ        $+64, CX
+	ADDQ        $+64, R9
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	ADDQ        $+64, SI
+	SUBQ        $+16, R10
+	JMP         one_cols
 
-finished:
+one_cols_end:
+	TESTQ       R10, R10
+	JZ          one_next
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z4
+	VMOVUPS.Z   (SI), K1, Z3
+	VCMPPS      $0x06, Z14, Z3, K2
+	VMOVAPS.Z   Z4, K2, Z4
+	VMOVUPS.Z   (DX), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS Z3, Z4, Z1
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS     Z1, K1, (CX)
+
+one_next:
+	SUBQ R11, AX
+	SUBQ R11, CX
+	SUBQ R11, R9
+	SUBQ R11, DX
+	ADDQ DI, DX
+	SUBQ R11, BX
+	ADDQ DI, BX
+	SUBQ R11, SI
+	ADDQ DI, SI
+	SUBQ $+1, R8
+	JMP  one
+
+one_end:
 	VZEROUPPER
 	RET
 

@@ -120,3 +120,38 @@ func benchWorkers() int {
 	}
 	return 2
 }
+
+// BenchmarkBatchNorm reports the bytes that must be read and written.
+func BenchmarkBatchNorm(b *testing.B) {
+	const size = 1 << 22
+	for _, c := range []int{64, 256, 512, 2048} {
+		r := seeded(1, 1)
+		rows := size / c
+		x, dy, y := r.tensor(size), r.tensor(size), make([]float32, size)
+		stats, sums, gamma := r.tensor(4*c), make([]float32, 4*c), r.tensor(c)
+		for i := range stats {
+			stats[i] = stats[i] * stats[i]
+		}
+		a := kernel.Affine{Groups: 2, Scale: r.tensor(2 * c), Shift: r.tensor(2 * c)}
+		p := kernel.NewPool(benchWorkers())
+		run := func(name string, arrays int, f func()) {
+			b.Run(fmt.Sprintf("%s/%d", name, c), func(b *testing.B) {
+				start := processor()
+				for b.Loop() {
+					f()
+				}
+				total := float64(4*size*arrays) * float64(b.N) / 1e9
+				b.ReportMetric(total/b.Elapsed().Seconds(), "GB/s")
+				b.ReportMetric(total/(processor()-start), "GB/cpu-s")
+			})
+		}
+		run("stats", 1, func() { kernel.BatchStats(p, 2, rows, c, stats, x) })
+		run("scale-shift", 2, func() { kernel.ScaleShift(p, 2, rows, c, y, x, a, nil, nil, true) })
+		run("join", 3, func() { kernel.ScaleShift(p, 2, rows, c, y, x, a, dy, nil, true) })
+		run("grad-sums", 2, func() { kernel.BatchNormGradSums(p, 2, rows, c, 1e-5, sums, x, stats, dy, nil) })
+		run("grad-sums-masked", 3, func() { kernel.BatchNormGradSums(p, 2, rows, c, 1e-5, sums, x, stats, dy, y) })
+		run("grad-input", 3, func() { kernel.BatchNormGradInput(p, 2, rows, c, 1e-5, y, x, stats, gamma, dy, sums, nil) })
+		run("relu-grad", 3, func() { kernel.ReLUGrad(p, y, x, dy) })
+		p.Close()
+	}
+}

@@ -112,6 +112,8 @@ func (v isa) moments() {
 	})
 }
 
+// gradSums goes along four rows at a time, so that memory is read in its order, and
+// keeps the sums in the first-level cache.
 func (v isa) gradSums(masked bool) {
 	name := "gradSums" + v.name
 	if masked {
@@ -119,50 +121,83 @@ func (v isa) gradSums(masked bool) {
 	}
 	TEXT(name, NOSPLIT, "func(sum, product, x, dy, mask *float32, ld, rows, cols int, mean *float32)")
 	sum, product, x, dy, gate := pointer("sum"), pointer("product"), pointer("x"), pointer("dy"), pointer("mask")
-	ld, cols, mean := scaled("ld"), pointer("cols"), pointer("mean")
+	ld, rows, mean := scaled("ld"), pointer("rows"), pointer("mean")
+	cols, width := GP64(), GP64()
+	Load(Param("cols"), cols)
+	MOVQ(cols, width)
+	ANDQ(I32(int32(-v.lanes)), width)
+	SHLQ(I8(2), width)
 	rest := v.restMask(cols, 15)
 	zero := v.r(14)
 	v.zero(zero)
-	at, n := GP64(), GP64()
-	move := []reg64{sum, product, x, dy, mean}
+	at := GP64()
+	v.columns("clear", cols, at, 1, rest, func(u int, k mask) {
+		v.store(zero, Mem{Base: sum, Index: at, Scale: 1}, k)
+		v.store(zero, Mem{Base: product, Index: at, Scale: 1}, k)
+	})
+	third := GP64()
+	LEAQ(Mem{Base: ld, Index: ld, Scale: 2}, third)
+	move := []reg64{sum, product, mean, x, dy}
 	if masked {
 		move = append(move, gate)
 	}
-	unroll := 4
-	if !v.wide {
-		unroll = 2
-	}
-	v.strips(cols, unroll, rest, move, func(label string, vectors int, k mask) {
-		for u := range vectors {
-			v.zero(v.r(u))
-			v.zero(v.r(vectors + u))
-			v.load(Mem{Base: mean, Disp: u * v.bytes()}, v.r(2*vectors+u), k)
-		}
-		XORQ(at, at)
-		Load(Param("rows"), n)
-		loop(label+"_rows", n, 1, func() {
-			for u := range vectors {
-				base := 3 * vectors
-				if v.wide {
-					base = 16
+	pass := func(label string, count int) {
+		body := func(k mask) {
+			s, p, m := v.r(0), v.r(1), v.r(2)
+			v.load(Mem{Base: sum}, s, k)
+			v.load(Mem{Base: product}, p, k)
+			v.load(Mem{Base: mean}, m, k)
+			for u := range count {
+				d, g := v.r(3+2*u), v.r(4+2*u)
+				mem := func(base reg64) Mem {
+					switch u {
+					case 0:
+						return Mem{Base: base}
+					case 3:
+						return Mem{Base: base, Index: third, Scale: 1}
+					}
+					return Mem{Base: base, Index: ld, Scale: uint8(u)}
 				}
-				d, g := v.r(base+2*u), v.r(base+2*u+1)
-				mem := func(p reg64) Mem { return Mem{Base: p, Index: at, Scale: 1, Disp: u * v.bytes()} }
 				v.load(mem(dy), g, k)
 				if masked {
 					v.load(mem(gate), d, k)
 					v.gate(d, zero, g)
 				}
 				v.load(mem(x), d, k)
-				VSUBPS(v.r(2*vectors+u), d, d)
-				VADDPS(g, v.r(u), v.r(u))
-				VFMADD231PS(d, g, v.r(vectors+u))
+				VSUBPS(m, d, d)
+				VADDPS(g, s, s)
+				VFMADD231PS(d, g, p)
 			}
-			ADDQ(ld, at)
-		})
-		for u := range vectors {
-			v.store(v.r(u), Mem{Base: sum, Disp: u * v.bytes()}, k)
-			v.store(v.r(vectors+u), Mem{Base: product, Disp: u * v.bytes()}, k)
+			v.store(s, Mem{Base: sum}, k)
+			v.store(p, Mem{Base: product}, k)
 		}
-	})
+		loop(label, rows, count, func() {
+			left := GP64()
+			Load(Param("cols"), left)
+			loop(label+"_cols", left, v.lanes, func() {
+				body(all)
+				for _, p := range move {
+					ADDQ(I32(int32(v.bytes())), p)
+				}
+			})
+			TESTQ(left, left)
+			JZ(LabelRef(label + "_next"))
+			body(rest)
+			Label(label + "_next")
+			for i, p := range move {
+				SUBQ(width, p)
+				if i >= 3 {
+					if count == 4 {
+						LEAQ(Mem{Base: p, Index: ld, Scale: 4}, p)
+					} else {
+						ADDQ(ld, p)
+					}
+				}
+			}
+		})
+	}
+	pass("four", 4)
+	pass("one", 1)
+	VZEROUPPER()
+	RET()
 }
