@@ -19,7 +19,7 @@ import (
 // With Exclude1D, one-dimensional parameters (biases, γ and β of normalisations)
 // have no weight decay and q = 1, and the same lr.
 type LARS struct {
-	Pool        *kernel.Pool // runs the steps
+	Pool        *kernel.Pool // runs the steps; nil: the caller's goroutine alone
 	Momentum    float64
 	WeightDecay float64
 	Eta         float64
@@ -31,6 +31,9 @@ type LARS struct {
 // Step implements Optimizer.
 func (o *LARS) Step(params []Param, grads [][]float32, lr float64) {
 	o.m.start(params)
+	if o.Pool == nil {
+		o.Pool = kernel.NewPool(1) // owns no goroutine
+	}
 	for i, p := range params {
 		decay, trust := o.WeightDecay, 1.0
 		if o.Exclude1D && p.is1D() {

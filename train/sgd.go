@@ -15,7 +15,7 @@ import (
 // Exclude1D leaves one-dimensional parameters without weight decay, which
 // torch.optim.SGD does only through parameter groups.
 type SGD struct {
-	Pool        *kernel.Pool // runs the steps
+	Pool        *kernel.Pool // runs the steps; nil: the caller's goroutine alone
 	Momentum    float64
 	Nesterov    bool
 	WeightDecay float64
@@ -27,6 +27,9 @@ type SGD struct {
 // Step implements Optimizer.
 func (o *SGD) Step(params []Param, grads [][]float32, lr float64) {
 	o.m.start(params)
+	if o.Pool == nil {
+		o.Pool = kernel.NewPool(1) // owns no goroutine
+	}
 	for i, p := range params {
 		decay := o.WeightDecay
 		if o.Exclude1D && p.is1D() {
