@@ -52,7 +52,7 @@ var charts = []struct {
 	}},
 	{"labels.pdf", Chart{Width: 3.4}, []*Spectrum{
 		curve("étude Σ, a label that is much too long for the column it stands in", 64, 40, -1, 0.1, 0),
-		{Label: "one value", Samples: 5, Dim: 1, SingularValues: []float64{0.2}, Metrics: Metrics{LiveDims: 1, RankMe: 1}},
+		{Label: "one\nvalue", Samples: 5, Dim: 1, SingularValues: []float64{0.2}, Metrics: Metrics{LiveDims: 1, RankMe: 1}},
 		{Label: "complete collapse", Samples: 30, Dim: 64, DDOF: 1, SingularValues: make([]float64, 64), Metrics: Metrics{CollapsedDims: 64}},
 	}},
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
@@ -39,7 +40,7 @@ func newTable(spectra []*Spectrum, width vg.Length) *table {
 		t.head = append(t.head, "rows, ddof")
 	}
 	for _, s := range spectra {
-		row := []string{s.Label, strconv.Itoa(s.Samples), strconv.Itoa(s.Dim),
+		row := []string{oneLine(s.Label), strconv.Itoa(s.Samples), strconv.Itoa(s.Dim),
 			strconv.Itoa(s.Metrics.LiveDims), strconv.Itoa(s.Metrics.CollapsedDims), fmt.Sprintf("%.1f", s.Metrics.RankMe)}
 		if !same {
 			rows := "raw"
@@ -106,6 +107,16 @@ func (t *table) draw(c draw.Canvas) {
 			right(t.style, x, y, row[j+1])
 		}
 	}
+}
+
+// oneLine replaces line breaks and other control characters, which have no glyphs.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // shorten cuts s in the middle until it fits: both ends of a label tell sources apart.

@@ -10,8 +10,8 @@ import (
 )
 
 // mayWrite fails, before any work is done, when one of the outputs is there already
-// and force is not set, when two of them are one file, or when one is an input.
-// Empty paths and "-" are skipped.
+// and force is not set, when its folder is not there, when two outputs are one file,
+// or when one is an input. Empty paths and "-" are skipped.
 func mayWrite(force bool, inputs []string, outputs ...string) error {
 	seen := map[string]bool{}
 	for _, path := range outputs {
@@ -24,8 +24,11 @@ func mayWrite(force bool, inputs []string, outputs ...string) error {
 		}
 		seen[clean] = true
 		out, err := os.Stat(path)
-		if err != nil {
-			continue // not there; whether it can be written is found out by writing
+		if err != nil { // not there; whether it can be written is found out by writing
+			if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
+				return fmt.Errorf("%s: there is no folder %s", path, filepath.Dir(path))
+			}
+			continue
 		}
 		if !force {
 			return fmt.Errorf("%s %w; pass --force to replace it", path, file.ErrExists)
