@@ -197,20 +197,26 @@ func (p *Pool) serve(w *worker) {
 	}
 }
 
-// await returns the next epoch, looking for a while and then sleeping.
+// await returns the next epoch, looking for a while and then sleeping. A caller that
+// was held up between announcing an epoch and waking the sleepers may wake a worker
+// that has served it already: then there is nothing to do but look again.
 func (p *Pool) await(w *worker) uint32 {
-	for i := 0; i < spins; i++ {
+	for {
+		for i := 0; i < spins; i++ {
+			if e := p.epoch.Load(); e != w.seen {
+				return e
+			}
+			yield(i)
+		}
+		w.asleep.Store(true)
+		if e := p.epoch.Load(); e != w.seen && w.asleep.CompareAndSwap(true, false) {
+			return e
+		}
+		<-w.wake
 		if e := p.epoch.Load(); e != w.seen {
 			return e
 		}
-		yield(i)
 	}
-	w.asleep.Store(true)
-	if e := p.epoch.Load(); e != w.seen && w.asleep.CompareAndSwap(true, false) {
-		return e
-	}
-	<-w.wake
-	return p.epoch.Load()
 }
 
 // yield lets other goroutines run now and then while its caller looks for work.
