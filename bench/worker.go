@@ -135,7 +135,7 @@ func prepare(c benchCase) (step func() (float64, error), profile func(io.Writer)
 // optimizer returns the update after a step: SGD with momentum and the running
 // statistics.
 func optimizer(p *graph.Program, machine *vm.Machine) func() error {
-	sgd := &train.SGD{Momentum: 0.9}
+	sgd := &train.SGD{Momentum: 0.9, Pool: machine.Pool()}
 	params, grads := make([]train.Param, len(p.Params)), make([][]float32, len(p.Params))
 	for i, q := range p.Params {
 		params[i], grads[i] = train.Param{Name: q.Name, Shape: q.Shape, Value: q.Value}, machine.Values(q.Grad)
