@@ -23,19 +23,21 @@ DATA lanes<>+60(SB)/4, $0x00000000
 GLOBL lanes<>(SB), RODATA|NOPTR, $64
 
 // func multiplyRows1x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows1x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldc+40(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   k+48(FP), SI
-	VXORPS Y0, Y0, Y0
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldc+40(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       k+48(FP), SI
+	VXORPS     Y0, Y0, Y0
+	MOVQ       DX, DI
+	PREFETCHT0 (DI)
 
 steps4:
 	CMPQ         SI, $+4
@@ -88,20 +90,24 @@ write:
 	RET
 
 // func multiplyRows2x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows2x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -170,21 +176,27 @@ write:
 	RET
 
 // func multiplyRows3x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows3x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -269,24 +281,32 @@ write:
 	RET
 
 // func multiplyRows4x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows4x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -389,25 +409,35 @@ write:
 	RET
 
 // func multiplyRows5x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows5x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -526,26 +556,38 @@ write:
 	RET
 
 // func multiplyRows6x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows6x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -680,29 +722,31 @@ write:
 	RET
 
 // func multiplyRows1x1EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyRows1x1EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    k+48(FP), SI
-	MOVQ    cols+56(FP), DI
-	XORQ    R8, R8
-	CMPQ    DI, R8
-	CMOVQLT R8, DI
-	MOVQ    $+8, R8
-	CMPQ    DI, R8
-	CMOVQGT R8, DI
-	LEAQ    lanes<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 32(R8)(DI*4), Y2
-	VXORPS  Y0, Y0, Y0
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldc+40(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       k+48(FP), SI
+	MOVQ       cols+56(FP), DI
+	XORQ       R8, R8
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	MOVQ       $+8, R8
+	CMPQ       DI, R8
+	CMOVQGT    R8, DI
+	LEAQ       lanes<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y2
+	VXORPS     Y0, Y0, Y0
+	MOVQ       DX, DI
+	PREFETCHT0 (DI)
 
 steps4:
 	CMPQ         SI, $+4
@@ -755,30 +799,34 @@ write:
 	RET
 
 // func multiplyRows2x1EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyRows2x1EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y3
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y3
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -847,31 +895,37 @@ write:
 	RET
 
 // func multiplyRows3x1EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyRows3x1EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y4
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y4
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -956,34 +1010,42 @@ write:
 	RET
 
 // func multiplyRows4x1EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyRows4x1EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y5
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	LEAQ    (AX)(BX*2), R9
-	ADDQ    BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y5
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -1086,20 +1148,22 @@ write:
 	RET
 
 // func multiplyRows1x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows1x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldc+40(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   k+48(FP), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldc+40(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       k+48(FP), SI
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, DI
+	PREFETCHT0 (DI)
 
 steps4:
 	CMPQ         SI, $+4
@@ -1166,22 +1230,26 @@ write:
 	RET
 
 // func multiplyRows2x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows2x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -1273,24 +1341,30 @@ write:
 	RET
 
 // func multiplyRows3x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows3x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -1407,28 +1481,36 @@ write:
 	RET
 
 // func multiplyRows4x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows4x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -1572,30 +1654,40 @@ write:
 	RET
 
 // func multiplyRows5x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows5x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -1764,32 +1856,44 @@ write:
 	RET
 
 // func multiplyRows6x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyRows6x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -1983,41 +2087,43 @@ write:
 	RET
 
 // func multiplyRows1x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyRows1x2EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    k+48(FP), SI
-	MOVQ    cols+56(FP), DI
-	MOVQ    DI, R8
-	XORQ    R9, R9
-	CMPQ    R8, R9
-	CMOVQLT R9, R8
-	MOVQ    $+8, R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 32(R9)(R8*4), Y4
-	SUBQ    $+8, DI
-	XORQ    R8, R8
-	CMPQ    DI, R8
-	CMOVQLT R8, DI
-	MOVQ    $+8, R8
-	CMPQ    DI, R8
-	CMOVQGT R8, DI
-	LEAQ    lanes<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 32(R8)(DI*4), Y5
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldc+40(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       k+48(FP), SI
+	MOVQ       cols+56(FP), DI
+	MOVQ       DI, R8
+	XORQ       R9, R9
+	CMPQ       R8, R9
+	CMOVQLT    R9, R8
+	MOVQ       $+8, R9
+	CMPQ       R8, R9
+	CMOVQGT    R9, R8
+	LEAQ       lanes<>+0(SB), R9
+	NEGQ       R8
+	VMOVUPS    32(R9)(R8*4), Y4
+	SUBQ       $+8, DI
+	XORQ       R8, R8
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	MOVQ       $+8, R8
+	CMPQ       DI, R8
+	CMOVQGT    R8, DI
+	LEAQ       lanes<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y5
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, DI
+	PREFETCHT0 (DI)
 
 steps4:
 	CMPQ         SI, $+4
@@ -2084,43 +2190,47 @@ write:
 	RET
 
 // func multiplyRows2x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyRows2x2EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	MOVQ    R9, R10
-	XORQ    R11, R11
-	CMPQ    R10, R11
-	CMOVQLT R11, R10
-	MOVQ    $+8, R11
-	CMPQ    R10, R11
-	CMOVQGT R11, R10
-	LEAQ    lanes<>+0(SB), R11
-	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y6
-	SUBQ    $+8, R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y7
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       R9, R10
+	XORQ       R11, R11
+	CMPQ       R10, R11
+	CMOVQLT    R11, R10
+	MOVQ       $+8, R11
+	CMPQ       R10, R11
+	CMOVQGT    R11, R10
+	LEAQ       lanes<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y6
+	SUBQ       $+8, R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y7
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -2212,45 +2322,51 @@ write:
 	RET
 
 // func multiplyRows3x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyRows3x2EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	MOVQ    R9, R10
-	XORQ    R11, R11
-	CMPQ    R10, R11
-	CMOVQLT R11, R10
-	MOVQ    $+8, R11
-	CMPQ    R10, R11
-	CMOVQGT R11, R10
-	LEAQ    lanes<>+0(SB), R11
-	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y8
-	SUBQ    $+8, R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y9
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       R9, R10
+	XORQ       R11, R11
+	CMPQ       R10, R11
+	CMOVQLT    R11, R10
+	MOVQ       $+8, R11
+	CMPQ       R10, R11
+	CMOVQGT    R11, R10
+	LEAQ       lanes<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y8
+	SUBQ       $+8, R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y9
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -2367,49 +2483,57 @@ write:
 	RET
 
 // func multiplyRows4x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyRows4x2EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	MOVQ    R9, R10
-	XORQ    R11, R11
-	CMPQ    R10, R11
-	CMOVQLT R11, R10
-	MOVQ    $+8, R11
-	CMPQ    R10, R11
-	CMOVQGT R11, R10
-	LEAQ    lanes<>+0(SB), R11
-	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y10
-	SUBQ    $+8, R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y11
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	LEAQ    (AX)(BX*2), R9
-	ADDQ    BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       R9, R10
+	XORQ       R11, R11
+	CMPQ       R10, R11
+	CMOVQLT    R11, R10
+	MOVQ       $+8, R11
+	CMPQ       R10, R11
+	CMOVQGT    R11, R10
+	LEAQ       lanes<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y10
+	SUBQ       $+8, R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y11
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -2553,19 +2677,21 @@ write:
 	RET
 
 // func multiplyCols1x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols1x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), DI
-	VXORPS Y0, Y0, Y0
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), DI
+	VXORPS     Y0, Y0, Y0
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
 
 steps4:
 	CMPQ         DI, $+4
@@ -2621,20 +2747,24 @@ write:
 	RET
 
 // func multiplyCols2x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols2x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -2706,21 +2836,27 @@ write:
 	RET
 
 // func multiplyCols3x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols3x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -2808,22 +2944,30 @@ write:
 	RET
 
 // func multiplyCols4x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols4x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -2927,23 +3071,33 @@ write:
 	RET
 
 // func multiplyCols5x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols5x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -3063,24 +3217,36 @@ write:
 	RET
 
 // func multiplyCols6x1AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols6x1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -3216,29 +3382,31 @@ write:
 	RET
 
 // func multiplyCols1x1EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyCols1x1EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), DI
-	MOVQ    cols+56(FP), R8
-	XORQ    R9, R9
-	CMPQ    R8, R9
-	CMOVQLT R9, R8
-	MOVQ    $+8, R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 32(R9)(R8*4), Y2
-	VXORPS  Y0, Y0, Y0
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), DI
+	MOVQ       cols+56(FP), R8
+	XORQ       R9, R9
+	CMPQ       R8, R9
+	CMOVQLT    R9, R8
+	MOVQ       $+8, R9
+	CMPQ       R8, R9
+	CMOVQGT    R9, R8
+	LEAQ       lanes<>+0(SB), R9
+	NEGQ       R8
+	VMOVUPS    32(R9)(R8*4), Y2
+	VXORPS     Y0, Y0, Y0
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
 
 steps4:
 	CMPQ         DI, $+4
@@ -3294,30 +3462,34 @@ write:
 	RET
 
 // func multiplyCols2x1EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyCols2x1EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y3
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y3
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -3389,31 +3561,37 @@ write:
 	RET
 
 // func multiplyCols3x1EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyCols3x1EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y4
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y4
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -3501,32 +3679,40 @@ write:
 	RET
 
 // func multiplyCols4x1EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyCols4x1EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y5
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y5
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -3630,20 +3816,22 @@ write:
 	RET
 
 // func multiplyCols1x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols1x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), DI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), DI
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
 
 steps4:
 	CMPQ         DI, $+4
@@ -3713,22 +3901,26 @@ write:
 	RET
 
 // func multiplyCols2x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols2x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -3823,24 +4015,30 @@ write:
 	RET
 
 // func multiplyCols3x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols3x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -3960,26 +4158,34 @@ write:
 	RET
 
 // func multiplyCols4x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols4x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -4124,28 +4330,38 @@ write:
 	RET
 
 // func multiplyCols5x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols5x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -4315,30 +4531,42 @@ write:
 	RET
 
 // func multiplyCols6x2AVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·multiplyCols6x2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -4533,41 +4761,43 @@ write:
 	RET
 
 // func multiplyCols1x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyCols1x2EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), DI
-	MOVQ    cols+56(FP), R8
-	MOVQ    R8, R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y4
-	SUBQ    $+8, R8
-	XORQ    R9, R9
-	CMPQ    R8, R9
-	CMOVQLT R9, R8
-	MOVQ    $+8, R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 32(R9)(R8*4), Y5
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), DI
+	MOVQ       cols+56(FP), R8
+	MOVQ       R8, R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y4
+	SUBQ       $+8, R8
+	XORQ       R9, R9
+	CMPQ       R8, R9
+	CMOVQLT    R9, R8
+	MOVQ       $+8, R9
+	CMPQ       R8, R9
+	CMOVQGT    R9, R8
+	LEAQ       lanes<>+0(SB), R9
+	NEGQ       R8
+	VMOVUPS    32(R9)(R8*4), Y5
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
 
 steps4:
 	CMPQ         DI, $+4
@@ -4637,43 +4867,47 @@ write:
 	RET
 
 // func multiplyCols2x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyCols2x2EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	MOVQ    R9, R10
-	XORQ    R11, R11
-	CMPQ    R10, R11
-	CMOVQLT R11, R10
-	MOVQ    $+8, R11
-	CMPQ    R10, R11
-	CMOVQGT R11, R10
-	LEAQ    lanes<>+0(SB), R11
-	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y6
-	SUBQ    $+8, R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y7
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       R9, R10
+	XORQ       R11, R11
+	CMPQ       R10, R11
+	CMOVQLT    R11, R10
+	MOVQ       $+8, R11
+	CMPQ       R10, R11
+	CMOVQGT    R11, R10
+	LEAQ       lanes<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y6
+	SUBQ       $+8, R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y7
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -4768,45 +5002,51 @@ write:
 	RET
 
 // func multiplyCols3x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyCols3x2EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	MOVQ    R9, R10
-	XORQ    R11, R11
-	CMPQ    R10, R11
-	CMOVQLT R11, R10
-	MOVQ    $+8, R11
-	CMPQ    R10, R11
-	CMOVQGT R11, R10
-	LEAQ    lanes<>+0(SB), R11
-	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y8
-	SUBQ    $+8, R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y9
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       R9, R10
+	XORQ       R11, R11
+	CMPQ       R10, R11
+	CMOVQLT    R11, R10
+	MOVQ       $+8, R11
+	CMPQ       R10, R11
+	CMOVQGT    R11, R10
+	LEAQ       lanes<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y8
+	SUBQ       $+8, R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y9
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -4926,47 +5166,55 @@ write:
 	RET
 
 // func multiplyCols4x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·multiplyCols4x2EdgeAVX2(SB), NOSPLIT, $0-72
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    c+16(FP), DX
-	MOVQ    lda+24(FP), BX
-	SHLQ    $+2, BX
-	MOVQ    ldb+32(FP), SI
-	SHLQ    $+2, SI
-	MOVQ    ldc+40(FP), DI
-	SHLQ    $+2, DI
-	MOVQ    k+48(FP), R8
-	MOVQ    cols+56(FP), R9
-	MOVQ    R9, R10
-	XORQ    R11, R11
-	CMPQ    R10, R11
-	CMOVQLT R11, R10
-	MOVQ    $+8, R11
-	CMPQ    R10, R11
-	CMOVQGT R11, R10
-	LEAQ    lanes<>+0(SB), R11
-	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y10
-	SUBQ    $+8, R9
-	XORQ    R10, R10
-	CMPQ    R9, R10
-	CMOVQLT R10, R9
-	MOVQ    $+8, R10
-	CMPQ    R9, R10
-	CMOVQGT R10, R9
-	LEAQ    lanes<>+0(SB), R10
-	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y11
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       R9, R10
+	XORQ       R11, R11
+	CMPQ       R10, R11
+	CMOVQLT    R11, R10
+	MOVQ       $+8, R11
+	CMPQ       R10, R11
+	CMOVQGT    R11, R10
+	LEAQ       lanes<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y10
+	SUBQ       $+8, R9
+	XORQ       R10, R10
+	CMPQ       R9, R10
+	CMOVQLT    R10, R9
+	MOVQ       $+8, R10
+	CMPQ       R9, R10
+	CMOVQGT    R10, R9
+	LEAQ       lanes<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y11
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ         R8, $+4

@@ -5,23 +5,25 @@
 #include "textflag.h"
 
 // func multiplyRows1x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows1x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldc+40(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   k+48(FP), SI
-	MOVQ   cols+56(FP), DI
-	MOVQ   $-1, R8
-	BZHIQ  DI, R8, R8
-	KMOVW  R8, K1
-	VPXORD Z0, Z0, Z0
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldc+40(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       k+48(FP), SI
+	MOVQ       cols+56(FP), DI
+	MOVQ       $-1, R8
+	BZHIQ      DI, R8, R8
+	KMOVW      R8, K1
+	VPXORD     Z0, Z0, Z0
+	MOVQ       DX, DI
+	PREFETCHT0 (DI)
 
 steps4:
 	CMPQ             SI, $+4
@@ -69,24 +71,28 @@ write:
 	RET
 
 // func multiplyRows2x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows2x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -145,25 +151,31 @@ write:
 	RET
 
 // func multiplyRows3x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows3x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -233,28 +245,36 @@ write:
 	RET
 
 // func multiplyRows4x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows4x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ             R8, $+4
@@ -337,29 +357,39 @@ write:
 	RET
 
 // func multiplyRows5x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows5x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ             R8, $+4
@@ -453,30 +483,42 @@ write:
 	RET
 
 // func multiplyRows6x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows6x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ             R8, $+4
@@ -581,33 +623,47 @@ write:
 	RET
 
 // func multiplyRows7x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows7x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
 
 steps4:
 	CMPQ             R8, $+4
@@ -725,34 +781,50 @@ write:
 	RET
 
 // func multiplyRows8x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows8x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
 
 steps4:
 	CMPQ             R8, $+4
@@ -881,35 +953,53 @@ write:
 	RET
 
 // func multiplyRows9x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows9x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
 
 steps4:
 	CMPQ             R8, $+4
@@ -1049,38 +1139,58 @@ write:
 	RET
 
 // func multiplyRows10x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows10x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
 
 steps4:
 	CMPQ             R8, $+4
@@ -1233,39 +1343,61 @@ write:
 	RET
 
 // func multiplyRows11x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows11x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
 
 steps4:
 	CMPQ             R8, $+4
@@ -1429,40 +1561,64 @@ write:
 	RET
 
 // func multiplyRows12x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows12x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
 
 steps4:
 	CMPQ             R8, $+4
@@ -1637,43 +1793,69 @@ write:
 	RET
 
 // func multiplyRows13x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows13x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
-	LEAQ   (R11)(BX*2), R12
-	ADDQ   BX, R12
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
+	LEAQ       (R11)(BX*2), R12
+	ADDQ       BX, R12
 
 steps4:
 	CMPQ             R8, $+4
@@ -1861,44 +2043,72 @@ write:
 	RET
 
 // func multiplyRows14x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows14x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
-	LEAQ   (R11)(BX*2), R12
-	ADDQ   BX, R12
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
+	LEAQ       (R11)(BX*2), R12
+	ADDQ       BX, R12
 
 steps4:
 	CMPQ             R8, $+4
@@ -2097,26 +2307,29 @@ write:
 	RET
 
 // func multiplyRows1x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows1x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldc+40(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   k+48(FP), SI
-	MOVQ   cols+56(FP), DI
-	MOVQ   $-1, R8
-	BZHIQ  DI, R8, R8
-	KMOVW  R8, K1
-	SHRQ   $+16, R8
-	KMOVW  R8, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldc+40(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       k+48(FP), SI
+	MOVQ       cols+56(FP), DI
+	MOVQ       $-1, R8
+	BZHIQ      DI, R8, R8
+	KMOVW      R8, K1
+	SHRQ       $+16, R8
+	KMOVW      R8, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       DX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
 
 steps4:
 	CMPQ         SI, $+4
@@ -2183,28 +2396,34 @@ write:
 	RET
 
 // func multiplyRows2x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows2x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -2296,30 +2515,39 @@ write:
 	RET
 
 // func multiplyRows3x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows3x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -2436,34 +2664,46 @@ write:
 	RET
 
 // func multiplyRows4x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows4x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -2607,36 +2847,51 @@ write:
 	RET
 
 // func multiplyRows5x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows5x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -2805,38 +3060,56 @@ write:
 	RET
 
 // func multiplyRows6x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows6x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
 
 steps4:
 	CMPQ         R8, $+4
@@ -3030,42 +3303,63 @@ write:
 	RET
 
 // func multiplyRows7x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows7x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
 
 steps4:
 	CMPQ         R8, $+4
@@ -3286,44 +3580,68 @@ write:
 	RET
 
 // func multiplyRows8x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows8x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
 
 steps4:
 	CMPQ         R8, $+4
@@ -3569,46 +3887,73 @@ write:
 	RET
 
 // func multiplyRows9x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows9x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
 
 steps4:
 	CMPQ         R8, $+4
@@ -3879,50 +4224,80 @@ write:
 	RET
 
 // func multiplyRows10x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows10x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
 
 steps4:
 	CMPQ         R8, $+4
@@ -4220,52 +4595,85 @@ write:
 	RET
 
 // func multiplyRows11x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows11x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
 
 steps4:
 	CMPQ         R8, $+4
@@ -4588,54 +4996,90 @@ write:
 	RET
 
 // func multiplyRows12x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows12x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
 
 steps4:
 	CMPQ         R8, $+4
@@ -4983,58 +5427,97 @@ write:
 	RET
 
 // func multiplyRows13x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows13x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
-	LEAQ   (R11)(BX*2), R12
-	ADDQ   BX, R12
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
+	LEAQ       (R11)(BX*2), R12
+	ADDQ       BX, R12
 
 steps4:
 	CMPQ         R8, $+4
@@ -5409,60 +5892,102 @@ write:
 	RET
 
 // func multiplyRows14x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyRows14x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	LEAQ   (AX)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
-	LEAQ   (R11)(BX*2), R12
-	ADDQ   BX, R12
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	LEAQ       (AX)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
+	LEAQ       (R11)(BX*2), R12
+	ADDQ       BX, R12
 
 steps4:
 	CMPQ         R8, $+4
@@ -5862,23 +6387,25 @@ write:
 	RET
 
 // func multiplyCols1x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols1x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), DI
-	MOVQ   cols+56(FP), R8
-	MOVQ   $-1, R9
-	BZHIQ  R8, R9, R9
-	KMOVW  R9, K1
-	VPXORD Z0, Z0, Z0
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), DI
+	MOVQ       cols+56(FP), R8
+	MOVQ       $-1, R9
+	BZHIQ      R8, R9, R9
+	KMOVW      R9, K1
+	VPXORD     Z0, Z0, Z0
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
 
 steps4:
 	CMPQ             DI, $+4
@@ -5929,24 +6456,28 @@ write:
 	RET
 
 // func multiplyCols2x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols2x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -6008,25 +6539,31 @@ write:
 	RET
 
 // func multiplyCols3x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols3x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -6099,26 +6636,34 @@ write:
 	RET
 
 // func multiplyCols4x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols4x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -6202,27 +6747,37 @@ write:
 	RET
 
 // func multiplyCols5x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols5x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -6317,28 +6872,40 @@ write:
 	RET
 
 // func multiplyCols6x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols6x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -6444,29 +7011,43 @@ write:
 	RET
 
 // func multiplyCols7x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols7x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -6583,30 +7164,46 @@ write:
 	RET
 
 // func multiplyCols8x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols8x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -6734,31 +7331,49 @@ write:
 	RET
 
 // func multiplyCols9x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols9x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -6897,32 +7512,52 @@ write:
 	RET
 
 // func multiplyCols10x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols10x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -7072,33 +7707,55 @@ write:
 	RET
 
 // func multiplyCols11x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols11x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -7259,34 +7916,58 @@ write:
 	RET
 
 // func multiplyCols12x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols12x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -7458,35 +8139,61 @@ write:
 	RET
 
 // func multiplyCols13x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols13x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -7669,36 +8376,64 @@ write:
 	RET
 
 // func multiplyCols14x1AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols14x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
 
 steps4:
 	CMPQ             R8, $+4
@@ -7892,26 +8627,29 @@ write:
 	RET
 
 // func multiplyCols1x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols1x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), DI
-	MOVQ   cols+56(FP), R8
-	MOVQ   $-1, R9
-	BZHIQ  R8, R9, R9
-	KMOVW  R9, K1
-	SHRQ   $+16, R9
-	KMOVW  R9, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), DI
+	MOVQ       cols+56(FP), R8
+	MOVQ       $-1, R9
+	BZHIQ      R8, R9, R9
+	KMOVW      R9, K1
+	SHRQ       $+16, R9
+	KMOVW      R9, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 steps4:
 	CMPQ         DI, $+4
@@ -7981,28 +8719,34 @@ write:
 	RET
 
 // func multiplyCols2x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols2x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -8097,30 +8841,39 @@ write:
 	RET
 
 // func multiplyCols3x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols3x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -8240,32 +8993,44 @@ write:
 	RET
 
 // func multiplyCols4x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols4x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -8410,34 +9175,49 @@ write:
 	RET
 
 // func multiplyCols5x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols5x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -8607,36 +9387,54 @@ write:
 	RET
 
 // func multiplyCols6x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols6x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -8831,38 +9629,59 @@ write:
 	RET
 
 // func multiplyCols7x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols7x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -9082,40 +9901,64 @@ write:
 	RET
 
 // func multiplyCols8x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols8x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -9360,42 +10203,69 @@ write:
 	RET
 
 // func multiplyCols9x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols9x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -9665,44 +10535,74 @@ write:
 	RET
 
 // func multiplyCols10x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols10x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -9997,46 +10897,79 @@ write:
 	RET
 
 // func multiplyCols11x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols11x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -10356,48 +11289,84 @@ write:
 	RET
 
 // func multiplyCols12x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols12x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -10742,50 +11711,89 @@ write:
 	RET
 
 // func multiplyCols13x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols13x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4
@@ -11155,52 +12163,94 @@ write:
 	RET
 
 // func multiplyCols14x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int, ldc int, k int, cols int, add int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·multiplyCols14x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   c+16(FP), DX
-	MOVQ   lda+24(FP), BX
-	SHLQ   $+2, BX
-	MOVQ   ldb+32(FP), SI
-	SHLQ   $+2, SI
-	MOVQ   ldc+40(FP), DI
-	SHLQ   $+2, DI
-	MOVQ   k+48(FP), R8
-	MOVQ   cols+56(FP), R9
-	MOVQ   $-1, R10
-	BZHIQ  R9, R10, R10
-	KMOVW  R10, K1
-	SHRQ   $+16, R10
-	KMOVW  R10, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
+	MOVQ       a+0(FP), AX
+	MOVQ       b+8(FP), CX
+	MOVQ       c+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	SHLQ       $+2, BX
+	MOVQ       ldb+32(FP), SI
+	SHLQ       $+2, SI
+	MOVQ       ldc+40(FP), DI
+	SHLQ       $+2, DI
+	MOVQ       k+48(FP), R8
+	MOVQ       cols+56(FP), R9
+	MOVQ       $-1, R10
+	BZHIQ      R9, R10, R10
+	KMOVW      R10, K1
+	SHRQ       $+16, R10
+	KMOVW      R10, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 steps4:
 	CMPQ         R8, $+4

@@ -76,7 +76,15 @@ func BenchmarkConv(b *testing.B) {
 	for _, batch := range [][2]int{{64, 16}, {32, 32}} {
 		for _, g := range resnetLayers(batch[0], batch[1]) {
 			r := seeded(1, 1)
-			x, w, y := r.tensor(g.N*g.H*g.W*g.C), r.tensor(g.K*g.C*g.R*g.S), r.tensor(g.N*g.P*g.Q*g.K)
+			// Operands that go by, as those of a whole network do: they come from memory.
+			nx, ny := g.N*g.H*g.W*g.C, g.N*g.P*g.Q*g.K
+			copies := max(1, (32<<20)/(nx+ny))
+			xs, w, ys := sample(nx*copies), r.tensor(g.K*g.C*g.R*g.S), sample(ny*copies)
+			turn := 0
+			next := func() (x, y []float32) {
+				turn = (turn + 1) % copies
+				return xs[turn*nx:][:nx], ys[turn*ny:][:ny]
+			}
 			in := &kernel.Affine{Groups: 2, Scale: r.tensor(2 * g.C), Shift: r.tensor(2 * g.C), ReLU: true}
 			stats := make([]float32, 4*g.K)
 			_, _ = in, stats
@@ -99,12 +107,15 @@ func BenchmarkConv(b *testing.B) {
 					})
 				}
 				run("forward", func() {
+					x, y := next()
 					kernel.ConvForward(p, &kernel.ConvForwardArgs{G: g, Y: y, X: x, W: w, Stats: stats, Groups: 2, Workspace: ws, Exact: exact})
 				})
 				run("input", func() {
+					x, y := next()
 					kernel.ConvGradInput(p, &kernel.ConvGradInputArgs{G: g, DX: x, W: w, DY: y, Workspace: ws, Exact: exact})
 				})
 				run("filter", func() {
+					x, y := next()
 					kernel.ConvGradFilter(p, &kernel.ConvGradFilterArgs{G: g, DW: w, X: x, DY: y, Workspace: ws, Exact: exact})
 				})
 				p.Close()
@@ -154,4 +165,13 @@ func BenchmarkBatchNorm(b *testing.B) {
 		run("relu-grad", 3, func() { kernel.ReLUGrad(p, y, x, dy) })
 		p.Close()
 	}
+}
+
+// sample returns n values of any kind, faster than a generator would.
+func sample(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(i*7919%1013)/512 - 1
+	}
+	return x
 }

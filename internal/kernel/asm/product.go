@@ -78,6 +78,21 @@ func (v isa) product(rows, vectors int, sumFirst, masked bool) {
 		}
 	}
 
+	// The lines of c are on their way while the sum goes on.
+	line := GP64()
+	MOVQ(c, line)
+	for i := range rows {
+		for j := range vectors * v.bytes() / 64 {
+			PREFETCHT0(Mem{Base: line, Disp: 64 * j})
+		}
+		if vectors*v.bytes() < 64 {
+			PREFETCHT0(Mem{Base: line})
+		}
+		if i+1 < rows {
+			ADDQ(ldc, line)
+		}
+	}
+
 	bases := []reg.GPVirtual{a}
 	if !sumFirst {
 		// Row i is at bases[i/3] + (i mod 3)·lda.
