@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"onnxclr/importer/weights"
+	"onnxclr/internal/nearest"
 )
 
 // tensorSet is an encoder's tensors by torchvision's names.
@@ -243,7 +244,7 @@ func (r *ResNet) match(s tensorSet) ([]*weights.Tensor, error) {
 	for i, p := range missing {
 		problem := fmt.Sprintf("%s: missing, want shape %v", p.name, p.shape)
 		if i < maxSuggestions {
-			if near := nearest(p.name, extra[:min(len(extra), 20*maxSuggestions)]); near != "" {
+			if near := nearest.To(p.name, extra[:min(len(extra), 20*maxSuggestions)], len(p.name)/4+1); near != "" {
 				problem += fmt.Sprintf(" (there is %s)", near)
 			}
 		}

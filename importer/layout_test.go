@@ -12,6 +12,7 @@ import (
 	"onnxclr/importer/torch"
 	"onnxclr/importer/weights"
 	"onnxclr/internal/file"
+	"onnxclr/internal/nearest"
 )
 
 // written is an encoder in a checkpoint: the dictionary it is in, the prefix of its
@@ -323,7 +324,7 @@ func TestNearest(t *testing.T) {
 		"queue":                     "",
 		"":                          "",
 	} {
-		if got := nearest(name, candidates); got != want {
+		if got := nearest.To(name, candidates, len(name)/4+1); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"onnxclr/internal/nearest"
 )
 
 // lineError is an error in a line of its own, such as one element of a list.
@@ -194,37 +196,12 @@ var otherNames = map[string]string{
 // didYouMean names the known key nearest to an unknown one, when one is near.
 func didYouMean(key string) string {
 	key = strings.ToLower(strings.ReplaceAll(key, "-", "_"))
-	best, near := 3, otherNames[key]
+	near := otherNames[key]
 	if near == "" {
-		for _, known := range Keys() {
-			if d := editDistance(key, known); d < best && d < len(known) {
-				best, near = d, known
-			}
-		}
+		near = nearest.To(key, Keys(), min(3, len(key)))
 	}
 	if near == "" {
 		return "; known are " + strings.Join(Keys(), ", ")
 	}
 	return fmt.Sprintf("; did you mean %q?", near)
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
