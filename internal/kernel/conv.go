@@ -19,6 +19,11 @@ type ConvForwardArgs struct {
 	// channel of Y over each of Groups equal parts of the batch.
 	Stats  []float32
 	Groups int
+	// Filters, if not nil, holds ForwardFilters floats that keep W as the kernels read
+	// it. They are written, and with Packed taken as an earlier call with the same G,
+	// W and Exact left them: W is not read then.
+	Filters []float32
+	Packed  bool
 	// Workspace holds at least ConvWorkspace floats of undefined content.
 	Workspace []float32
 	// Exact forbids algorithms with more rounding error than direct convolution.
@@ -52,6 +57,9 @@ type ConvGradFilterArgs struct {
 func ConvWorkspace(g Conv, exact bool) int {
 	return cacheLine/4 + max(forwardWorkspace(g, exact), gradInputWorkspace(g, exact), gradFilterWorkspace(g, exact))
 }
+
+// ForwardFilters returns how many floats the packed filters of ConvForward need.
+func ForwardFilters(g Conv, exact bool) int { return cacheLine/4 + forwardFilterFloats(g, exact) }
 
 func mustFitConv(op string, g Conv, x string, lenX int, w string, lenW int, y string, lenY int, workspace int, exact bool) {
 	mustLen(op, x, lenX, g.N*g.C*g.H*g.W)

@@ -11,6 +11,7 @@ type filterPanels struct {
 	kg, cg       int // channels of one group, as they stand in w
 	size         int // R·S
 	taps         []int
+	ready        bool // packed holds them already
 	backward     bool // rows are output channels, columns input channels
 	tile, panels int
 	depth        int
@@ -39,7 +40,7 @@ func (p *Pool) packFilters(f *filterPanels) {
 	f.tile = p.m.cols
 	f.panels = ceilDiv(cols, f.tile)
 	f.depth = rows * len(f.taps)
-	if f.depth == 0 {
+	if f.depth == 0 || f.ready {
 		return
 	}
 	p.dispatch(f.sets*f.panels, func(p *Pool, task int, w *worker) {

@@ -31,7 +31,11 @@ func forwardFilterFloats(g Conv, exact bool) int {
 func ConvForward(p *Pool, a *ConvForwardArgs) {
 	const op = "ConvForward"
 	g := a.G
-	mustFitConv(op, g, "X", len(a.X), "W", len(a.W), "Y", len(a.Y), len(a.Workspace), a.Exact)
+	filter := len(a.W)
+	if a.Packed {
+		filter = g.K * (g.C / g.Groups) * g.R * g.S
+	}
+	mustFitConv(op, g, "X", len(a.X), "W", filter, "Y", len(a.Y), len(a.Workspace), a.Exact)
 	if a.In != nil {
 		a.In.check(op+" In", g.N, g.C)
 	}
@@ -59,6 +63,10 @@ func ConvForward(p *Pool, a *ConvForwardArgs) {
 	c.add, c.place, c.stats = false, nil, a.Stats
 	workspace := align(a.Workspace)
 	c.moments, c.filters.packed = workspace[:momentFloats(g)], workspace[roundUp(momentFloats(g), 16):]
+	if a.Filters != nil {
+		mustHold(op, "Filters", len(a.Filters), ForwardFilters(g, a.Exact))
+		c.filters.packed, c.filters.ready = align(a.Filters), a.Packed
+	}
 	if m > 0 {
 		p.convolveSquares(c, m)
 	} else {

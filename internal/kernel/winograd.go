@@ -89,7 +89,9 @@ func (p *Pool) convolveSquares(c *implicit, m int) {
 	f.taps, f.tile = c.index, p.m.cols
 	f.panels, f.depth = ceilDiv(c.cols, f.tile), 9*s.c
 	w.filterSpacing = f.panels * s.c * f.tile
-	p.dispatch(f.panels, winogradFilterTask)
+	if !f.ready {
+		p.dispatch(f.panels, winogradFilterTask)
+	}
 
 	images := c.rows / (s.p * s.q)
 	rows := images * w.down // of squares, in one part

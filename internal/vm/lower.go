@@ -156,26 +156,30 @@ func (m *Machine) convolution(i *instruction, g kernel.Conv, stats *value, group
 }
 
 // folded multiplies the filter by the scale of the normalisation and makes its shift
-// the bias, once where parameters are fixed, else at every run.
+// the bias: at every run or, where parameters are fixed, once, keeping the filter as
+// the kernels read it.
 func (m *Machine) folded(i *instruction, op convFolded) int {
 	g := op.G
 	i.work = g.FLOPs()
-	filter := make([]float32, i.in[1].size)
 	scale, shift := make([]float32, g.K), make([]float32, g.K)
-	a := &kernel.ConvForwardArgs{G: g, W: filter, Bias: shift, ReLU: op.ReLU, Exact: m.exact}
-	done := false
+	a := &kernel.ConvForwardArgs{G: g, Bias: shift, ReLU: op.ReLU, Exact: m.exact}
 	i.run = func() {
-		if !done || !m.fixed {
-			done = true
+		if !a.Packed {
+			if a.W == nil {
+				a.W = make([]float32, i.in[1].size)
+			}
 			kernel.BatchNormAffine(1, g.K, op.Eps, scale, shift, i.in[2].data, i.in[3].data, i.in[4].data)
-			per := len(filter) / g.K
+			per := len(a.W) / g.K
 			for k, s := range scale {
 				for j, w := range i.in[1].data[k*per:][:per] {
-					filter[k*per+j] = s * w
+					a.W[k*per+j] = s * w
 				}
 				if op.Bias {
 					shift[k] += s * i.in[5].data[k]
 				}
+			}
+			if m.fixed {
+				a.Filters = make([]float32, kernel.ForwardFilters(g, m.exact))
 			}
 		}
 		a.Y, a.X, a.Workspace = i.out[0].data, i.in[0].data, m.workspace
@@ -183,6 +187,9 @@ func (m *Machine) folded(i *instruction, op convFolded) int {
 			a.Residual = i.in[len(i.in)-1].data
 		}
 		kernel.ConvForward(m.pool, a)
+		if m.fixed {
+			a.W, a.Packed = nil, true
+		}
 	}
 	return kernel.ConvWorkspace(g, m.exact)
 }
