@@ -6162,34 +6162,36 @@ TEXT ·gradSumsAVX2(SB), NOSPLIT, $0-72
 	NEGQ    R11
 	VMOVUPS 32(R12)(R11*4), Y15
 	VXORPS  Y14, Y14, Y14
-	MOVQ    R9, R11
-	XORQ    R9, R9
+	MOVQ    R9, R12
+	XORQ    R11, R11
 
 clear_one:
-	CMPQ    R11, $+8
+	CMPQ    R12, $+8
 	JLT     clear_one_end
-	VMOVUPS Y14, (AX)(R9*1)
-	VMOVUPS Y14, (CX)(R9*1)
-	ADDQ    $+32, R9
-	SUBQ    $+8, R11
+	VMOVUPS Y14, (AX)(R11*1)
+	VMOVUPS Y14, (CX)(R11*1)
+	ADDQ    $+32, R11
+	SUBQ    $+8, R12
 	JMP     clear_one
 
 clear_one_end:
-	TESTQ      R11, R11
+	TESTQ      R12, R12
 	JZ         clear_done
-	VMASKMOVPS Y14, Y15, (AX)(R9*1)
-	VMASKMOVPS Y14, Y15, (CX)(R9*1)
+	VMASKMOVPS Y14, Y15, (AX)(R11*1)
+	VMASKMOVPS Y14, Y15, (CX)(R11*1)
 
 clear_done:
-	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*2), R11
+	CMPQ R9, $+512
+	JLE  one
 
 four:
 	CMPQ DI, $+4
 	JLT  four_end
-	MOVQ cols+56(FP), R11
+	MOVQ cols+56(FP), R9
 
 four_cols:
-	CMPQ        R11, $+8
+	CMPQ        R9, $+8
 	JLT         four_cols_end
 	VMOVUPS     (AX), Y0
 	VMOVUPS     (CX), Y1
@@ -6209,8 +6211,8 @@ four_cols:
 	VSUBPS      Y2, Y7, Y7
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y7, Y8, Y1
-	VMOVUPS     (BX)(R9*1), Y10
-	VMOVUPS     (DX)(R9*1), Y9
+	VMOVUPS     (BX)(R11*1), Y10
+	VMOVUPS     (DX)(R11*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VADDPS      Y10, Y0, Y0
 	VFMADD231PS Y9, Y10, Y1
@@ -6221,11 +6223,11 @@ four_cols:
 	ADDQ        $+32, R8
 	ADDQ        $+32, DX
 	ADDQ        $+32, BX
-	SUBQ        $+8, R11
+	SUBQ        $+8, R9
 	JMP         four_cols
 
 four_cols_end:
-	TESTQ       R11, R11
+	TESTQ       R9, R9
 	JZ          four_next
 	VMASKMOVPS  (AX), Y15, Y0
 	VMASKMOVPS  (CX), Y15, Y1
@@ -6245,8 +6247,8 @@ four_cols_end:
 	VSUBPS      Y2, Y7, Y7
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y7, Y8, Y1
-	VMASKMOVPS  (BX)(R9*1), Y15, Y10
-	VMASKMOVPS  (DX)(R9*1), Y15, Y9
+	VMASKMOVPS  (BX)(R11*1), Y15, Y10
+	VMASKMOVPS  (DX)(R11*1), Y15, Y9
 	VSUBPS      Y2, Y9, Y9
 	VADDPS      Y10, Y0, Y0
 	VFMADD231PS Y9, Y10, Y1
@@ -6342,34 +6344,36 @@ TEXT ·gradSumsMaskedAVX2(SB), NOSPLIT, $0-72
 	NEGQ    R12
 	VMOVUPS 32(R13)(R12*4), Y15
 	VXORPS  Y14, Y14, Y14
-	MOVQ    R10, R12
-	XORQ    R10, R10
+	MOVQ    R10, R13
+	XORQ    R12, R12
 
 clear_one:
-	CMPQ    R12, $+8
+	CMPQ    R13, $+8
 	JLT     clear_one_end
-	VMOVUPS Y14, (AX)(R10*1)
-	VMOVUPS Y14, (CX)(R10*1)
-	ADDQ    $+32, R10
-	SUBQ    $+8, R12
+	VMOVUPS Y14, (AX)(R12*1)
+	VMOVUPS Y14, (CX)(R12*1)
+	ADDQ    $+32, R12
+	SUBQ    $+8, R13
 	JMP     clear_one
 
 clear_one_end:
-	TESTQ      R12, R12
+	TESTQ      R13, R13
 	JZ         clear_done
-	VMASKMOVPS Y14, Y15, (AX)(R10*1)
-	VMASKMOVPS Y14, Y15, (CX)(R10*1)
+	VMASKMOVPS Y14, Y15, (AX)(R12*1)
+	VMASKMOVPS Y14, Y15, (CX)(R12*1)
 
 clear_done:
-	LEAQ (DI)(DI*2), R10
+	LEAQ (DI)(DI*2), R12
+	CMPQ R10, $+512
+	JLE  one
 
 four:
 	CMPQ R8, $+4
 	JLT  four_end
-	MOVQ cols+56(FP), R12
+	MOVQ cols+56(FP), R10
 
 four_cols:
-	CMPQ        R12, $+8
+	CMPQ        R10, $+8
 	JLT         four_cols_end
 	VMOVUPS     (AX), Y0
 	VMOVUPS     (CX), Y1
@@ -6398,11 +6402,11 @@ four_cols:
 	VSUBPS      Y2, Y7, Y7
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y7, Y8, Y1
-	VMOVUPS     (BX)(R10*1), Y10
-	VMOVUPS     (SI)(R10*1), Y9
+	VMOVUPS     (BX)(R12*1), Y10
+	VMOVUPS     (SI)(R12*1), Y9
 	VCMPPS      $0x06, Y14, Y9, Y9
 	VANDPS      Y9, Y10, Y10
-	VMOVUPS     (DX)(R10*1), Y9
+	VMOVUPS     (DX)(R12*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VADDPS      Y10, Y0, Y0
 	VFMADD231PS Y9, Y10, Y1
@@ -6414,11 +6418,11 @@ four_cols:
 	ADDQ        $+32, DX
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	SUBQ        $+8, R12
+	SUBQ        $+8, R10
 	JMP         four_cols
 
 four_cols_end:
-	TESTQ       R12, R12
+	TESTQ       R10, R10
 	JZ          four_next
 	VMASKMOVPS  (AX), Y15, Y0
 	VMASKMOVPS  (CX), Y15, Y1
@@ -6447,11 +6451,11 @@ four_cols_end:
 	VSUBPS      Y2, Y7, Y7
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y7, Y8, Y1
-	VMASKMOVPS  (BX)(R10*1), Y15, Y10
-	VMASKMOVPS  (SI)(R10*1), Y15, Y9
+	VMASKMOVPS  (BX)(R12*1), Y15, Y10
+	VMASKMOVPS  (SI)(R12*1), Y15, Y9
 	VCMPPS      $0x06, Y14, Y9, Y9
 	VANDPS      Y9, Y10, Y10
-	VMASKMOVPS  (DX)(R10*1), Y15, Y9
+	VMASKMOVPS  (DX)(R12*1), Y15, Y9
 	VSUBPS      Y2, Y9, Y9
 	VADDPS      Y10, Y0, Y0
 	VFMADD231PS Y9, Y10, Y1

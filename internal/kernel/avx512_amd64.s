@@ -13448,34 +13448,36 @@ TEXT ·gradSumsAVX512(SB), NOSPLIT, $0-72
 	BZHIQ  R11, R12, R12
 	KMOVW  R12, K1
 	VPXORD Z14, Z14, Z14
-	MOVQ   R9, R11
-	XORQ   R9, R9
+	MOVQ   R9, R12
+	XORQ   R11, R11
 
 clear_one:
-	CMPQ    R11, $+16
+	CMPQ    R12, $+16
 	JLT     clear_one_end
-	VMOVUPS Z14, (AX)(R9*1)
-	VMOVUPS Z14, (CX)(R9*1)
-	ADDQ    $+64, R9
-	SUBQ    $+16, R11
+	VMOVUPS Z14, (AX)(R11*1)
+	VMOVUPS Z14, (CX)(R11*1)
+	ADDQ    $+64, R11
+	SUBQ    $+16, R12
 	JMP     clear_one
 
 clear_one_end:
-	TESTQ   R11, R11
+	TESTQ   R12, R12
 	JZ      clear_done
-	VMOVUPS Z14, K1, (AX)(R9*1)
-	VMOVUPS Z14, K1, (CX)(R9*1)
+	VMOVUPS Z14, K1, (AX)(R11*1)
+	VMOVUPS Z14, K1, (CX)(R11*1)
 
 clear_done:
-	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*2), R11
+	CMPQ R9, $+512
+	JLE  one
 
 four:
 	CMPQ DI, $+4
 	JLT  four_end
-	MOVQ cols+56(FP), R11
+	MOVQ cols+56(FP), R9
 
 four_cols:
-	CMPQ        R11, $+16
+	CMPQ        R9, $+16
 	JLT         four_cols_end
 	VMOVUPS     (AX), Z0
 	VMOVUPS     (CX), Z1
@@ -13495,8 +13497,8 @@ four_cols:
 	VSUBPS      Z2, Z7, Z7
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z7, Z8, Z1
-	VMOVUPS     (BX)(R9*1), Z10
-	VMOVUPS     (DX)(R9*1), Z9
+	VMOVUPS     (BX)(R11*1), Z10
+	VMOVUPS     (DX)(R11*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VADDPS      Z10, Z0, Z0
 	VFMADD231PS Z9, Z10, Z1
@@ -13507,11 +13509,11 @@ four_cols:
 	ADDQ        $+64, R8
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
-	SUBQ        $+16, R11
+	SUBQ        $+16, R9
 	JMP         four_cols
 
 four_cols_end:
-	TESTQ       R11, R11
+	TESTQ       R9, R9
 	JZ          four_next
 	VMOVUPS.Z   (AX), K1, Z0
 	VMOVUPS.Z   (CX), K1, Z1
@@ -13531,8 +13533,8 @@ four_cols_end:
 	VSUBPS      Z2, Z7, Z7
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z7, Z8, Z1
-	VMOVUPS.Z   (BX)(R9*1), K1, Z10
-	VMOVUPS.Z   (DX)(R9*1), K1, Z9
+	VMOVUPS.Z   (BX)(R11*1), K1, Z10
+	VMOVUPS.Z   (DX)(R11*1), K1, Z9
 	VSUBPS      Z2, Z9, Z9
 	VADDPS      Z10, Z0, Z0
 	VFMADD231PS Z9, Z10, Z1
@@ -13628,34 +13630,36 @@ TEXT ·gradSumsMaskedAVX512(SB), NOSPLIT, $0-72
 	BZHIQ  R12, R13, R13
 	KMOVW  R13, K1
 	VPXORD Z14, Z14, Z14
-	MOVQ   R10, R12
-	XORQ   R10, R10
+	MOVQ   R10, R13
+	XORQ   R12, R12
 
 clear_one:
-	CMPQ    R12, $+16
+	CMPQ    R13, $+16
 	JLT     clear_one_end
-	VMOVUPS Z14, (AX)(R10*1)
-	VMOVUPS Z14, (CX)(R10*1)
-	ADDQ    $+64, R10
-	SUBQ    $+16, R12
+	VMOVUPS Z14, (AX)(R12*1)
+	VMOVUPS Z14, (CX)(R12*1)
+	ADDQ    $+64, R12
+	SUBQ    $+16, R13
 	JMP     clear_one
 
 clear_one_end:
-	TESTQ   R12, R12
+	TESTQ   R13, R13
 	JZ      clear_done
-	VMOVUPS Z14, K1, (AX)(R10*1)
-	VMOVUPS Z14, K1, (CX)(R10*1)
+	VMOVUPS Z14, K1, (AX)(R12*1)
+	VMOVUPS Z14, K1, (CX)(R12*1)
 
 clear_done:
-	LEAQ (DI)(DI*2), R10
+	LEAQ (DI)(DI*2), R12
+	CMPQ R10, $+512
+	JLE  one
 
 four:
 	CMPQ R8, $+4
 	JLT  four_end
-	MOVQ cols+56(FP), R12
+	MOVQ cols+56(FP), R10
 
 four_cols:
-	CMPQ        R12, $+16
+	CMPQ        R10, $+16
 	JLT         four_cols_end
 	VMOVUPS     (AX), Z0
 	VMOVUPS     (CX), Z1
@@ -13684,11 +13688,11 @@ four_cols:
 	VSUBPS      Z2, Z7, Z7
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z7, Z8, Z1
-	VMOVUPS     (BX)(R10*1), Z10
-	VMOVUPS     (SI)(R10*1), Z9
+	VMOVUPS     (BX)(R12*1), Z10
+	VMOVUPS     (SI)(R12*1), Z9
 	VCMPPS      $0x06, Z14, Z9, K2
 	VMOVAPS.Z   Z10, K2, Z10
-	VMOVUPS     (DX)(R10*1), Z9
+	VMOVUPS     (DX)(R12*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VADDPS      Z10, Z0, Z0
 	VFMADD231PS Z9, Z10, Z1
@@ -13700,11 +13704,11 @@ four_cols:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	ADDQ        $+64, SI
-	SUBQ        $+16, R12
+	SUBQ        $+16, R10
 	JMP         four_cols
 
 four_cols_end:
-	TESTQ       R12, R12
+	TESTQ       R10, R10
 	JZ          four_next
 	VMOVUPS.Z   (AX), K1, Z0
 	VMOVUPS.Z   (CX), K1, Z1
@@ -13733,11 +13737,11 @@ four_cols_end:
 	VSUBPS      Z2, Z7, Z7
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z7, Z8, Z1
-	VMOVUPS.Z   (BX)(R10*1), K1, Z10
-	VMOVUPS.Z   (SI)(R10*1), K1, Z9
+	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	VMOVUPS.Z   (SI)(R12*1), K1, Z9
 	VCMPPS      $0x06, Z14, Z9, K2
 	VMOVAPS.Z   Z10, K2, Z10
-	VMOVUPS.Z   (DX)(R10*1), K1, Z9
+	VMOVUPS.Z   (DX)(R12*1), K1, Z9
 	VSUBPS      Z2, Z9, Z9
 	VADDPS      Z10, Z0, Z0
 	VFMADD231PS Z9, Z10, Z1

@@ -112,8 +112,8 @@ func (v isa) moments() {
 	})
 }
 
-// gradSums goes along four rows at a time, so that memory is read in its order, and
-// keeps the sums in the first-level cache.
+// gradSums goes along the rows, so that memory is read in its order, and keeps the
+// sums in the first-level cache.
 func (v isa) gradSums(masked bool) {
 	name := "gradSums" + v.name
 	if masked {
@@ -196,6 +196,10 @@ func (v isa) gradSums(masked bool) {
 			}
 		})
 	}
+	// Four rows at a time save loads and stores of sums, but are four streams: worth it
+	// only where the sums take up most of the first-level cache.
+	CMPQ(cols, I32(512))
+	JLE(LabelRef("one"))
 	pass("four", 4)
 	pass("one", 1)
 	VZEROUPPER()
