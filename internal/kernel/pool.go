@@ -198,8 +198,8 @@ func (p *Pool) serve(w *worker) {
 }
 
 // await returns the next epoch, looking for a while and then sleeping. A caller that
-// was held up between announcing an epoch and waking the sleepers may wake a worker
-// that has served it already: then there is nothing to do but look again.
+// was held up between starting an epoch and waking the sleepers may wake one that has
+// already done its part: it looks again.
 func (p *Pool) await(w *worker) uint32 {
 	for {
 		for i := 0; i < spins; i++ {
@@ -209,10 +209,9 @@ func (p *Pool) await(w *worker) uint32 {
 			yield(i)
 		}
 		w.asleep.Store(true)
-		if e := p.epoch.Load(); e != w.seen && w.asleep.CompareAndSwap(true, false) {
-			return e
+		if p.epoch.Load() == w.seen || !w.asleep.CompareAndSwap(true, false) {
+			<-w.wake
 		}
-		<-w.wake
 		if e := p.epoch.Load(); e != w.seen {
 			return e
 		}
