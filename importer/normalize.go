@@ -14,6 +14,7 @@ type Normalization struct {
 	Untied    []string          // parameters that were shared and are tensors of their own now
 	Constants []string          // parameters that were the output of a Constant node
 	Biases    int               // biases of convolutions that were a computed zero, dropped
+	Unbatched int               // nodes that fixed the batch size and take any now
 	Renamed   map[string]string // new name → name in the file, also kept in the metadata
 }
 
@@ -34,6 +35,7 @@ func normalise(m *onnx.Model) (BatchNormState, error) {
 //     BatchNormalization use directly stay tied, as they are in the network;
 //   - parameters that are constants computed in the graph become initializers, and a
 //     convolution's bias that is a computed zero is dropped;
+//   - a batch size that the export wrote into the graph is taken out again;
 //   - names an exporter made up ("onnx::Conv_193", "conv1.weight_bias") are
 //     replaced by the path of the module, read from the layer's other parameters,
 //     from the node's name, or, in a ResNet, from the topology.
@@ -48,6 +50,7 @@ func Normalize(m *onnx.Model) (*Normalization, error) {
 	if err := n.constants(); err != nil {
 		return nil, err
 	}
+	n.freeBatch()
 	n.identities()
 	n.BatchNorm = detectBatchNorm(m) // while the exporter's names are there
 	n.modules = moduleNames(m)

@@ -60,11 +60,16 @@ func TestInferShapesOfONNXCases(t *testing.T) {
 }
 
 // TestInferShapesOfExports: every tensor of every export has a shape for a size and
-// batch that it was not exported for, whatever arithmetic the exporter wrote.
+// batch that it was not exported for, whatever arithmetic the exporter wrote; but for
+// the batch where that is an argument of Reshape.
 func TestInferShapesOfExports(t *testing.T) {
 	for name := range exports(t) {
 		m := decodeFile(t, name)
-		s, err := InferShapes(m, map[string][]int{"input": {5, 3, 64, 32}})
+		batch := 5
+		if strings.HasSuffix(name, "_batch2.onnx") {
+			batch = 2
+		}
+		s, err := InferShapes(m, map[string][]int{"input": {batch, 3, 64, 32}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,8 +81,8 @@ func TestInferShapesOfExports(t *testing.T) {
 			}
 		}
 		out := m.Graph.Outputs[0].Name
-		if got := s.Shape[out]; len(got) != 2 || got[0] != 5 {
-			t.Errorf("%s: output %q has shape %v, want [5,…]", name, out, got)
+		if got := s.Shape[out]; len(got) != 2 || got[0] != batch {
+			t.Errorf("%s: output %q has shape %v, want [%d,…]", name, out, got, batch)
 		}
 	}
 }

@@ -85,7 +85,7 @@ def model(arch, head="flatten"):
         return seeded.fill(ARCHS[arch](head))
 
 
-def export(name, net, opset, mode="eval", output=("logits",), dynamic=True, **kw):
+def export(name, net, opset, mode="eval", output=("logits",), dynamic=True, images=INPUT, **kw):
     path = OUT / (name + ".onnx")
     net.train(mode == "training")
     statistics = {k: v.clone().numpy() for k, v in net.state_dict().items() if "running" in k}
@@ -93,17 +93,17 @@ def export(name, net, opset, mode="eval", output=("logits",), dynamic=True, **kw
     if not LEGACY:
         kw.setdefault("dynamo", False)
     torch.onnx.export(
-        net, INPUT, str(path), opset_version=opset, input_names=["input"], output_names=list(output), dynamic_axes=axes,
+        net, images, str(path), opset_version=opset, input_names=["input"], output_names=list(output), dynamic_axes=axes,
         training=getattr(torch.onnx.TrainingMode, mode.upper()), do_constant_folding=mode == "eval", **kw)
     finish(path, statistics)
 
 
-def dynamo(name, net, train=False, **kw):
+def dynamo(name, net, train=False, images=INPUT, dynamic=True, **kw):
     path = OUT / (name + ".onnx")
     net.train(train)
-    batch, h, w = (torch.export.Dim(n, min=1) for n in ("batch", "height", "width"))
-    torch.onnx.export(net, (INPUT,), str(path), opset_version=18, input_names=["input"], output_names=["logits"], dynamo=True,
-                      external_data=False, dynamic_shapes=({0: batch},), verbose=False, **kw)
+    axes = ({0: torch.export.Dim("batch", min=1)},) if dynamic else None
+    torch.onnx.export(net, (images,), str(path), opset_version=18, input_names=["input"], output_names=["logits"], dynamo=True,
+                      external_data=False, dynamic_shapes=axes, verbose=False, **kw)
     finish(path)
 
 
@@ -162,6 +162,8 @@ def legacy():
         for head in ("view", "mean"):
             export(f"tiny_op{opset}_training_{head}", model("tiny", head), opset, "training")
     export("tiny_op13_eval_view", model("tiny", "view"), 13, "eval")
+    # Without dynamic axes the batch size becomes an argument of Reshape.
+    export("tiny_op13_training_view_batch2", model("tiny", "view"), 13, "training", dynamic=False, images=INPUT[:2])
     export("tiny_op13_training_backbone", model("tiny", "backbone"), 13, "training", output=("features",))
     export("tiny_op17_training_both", model("tiny", "both"), 17, "training", output=("representation", "logits"))
 
@@ -179,6 +181,7 @@ def modern():
     dynamo("basic_op18_dynamo_unoptimized", model("basic"), optimize=False)
     dynamo("tiny_op18_dynamo_training", model("tiny"), train=True)
     dynamo("tiny_op18_dynamo_mean", model("tiny", "mean"))
+    dynamo("tiny_op18_dynamo_batch2", model("tiny"), dynamic=False, images=INPUT[:2])
 
 
 if __name__ == "__main__":
