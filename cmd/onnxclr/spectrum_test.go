@@ -122,7 +122,7 @@ func TestSpectrumOptionsMatter(t *testing.T) {
 	if draw() == draw("--log", "log10") {
 		t.Error("--log changes nothing")
 	}
-	if draw() != draw() {
+	if first, second := draw(), draw(); first != second {
 		t.Error("drawn twice, the charts differ")
 	}
 }

@@ -83,6 +83,7 @@ func (z *zipWriter) add(name string, data []byte) {
 		Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(data),
 		CompressedSize64: uint64(len(data)), UncompressedSize64: uint64(len(data)),
 		CreatorVersion: 20, ReaderVersion: 20,
+		//lint:ignore SA1019 CreateRaw reads this field, not Modified
 		ModifiedDate: 1<<5 | 1, // 1980-01-01
 		Extra:        padding(z.out.n + localLen + int64(len(name))),
 	})

@@ -32,7 +32,7 @@ type channelArgs struct {
 	scale, shift    []float32
 	rscale, rshift  []float32
 	rgroups         int
-	floor, rfloor   float32
+	floor           float32
 	eps             float64
 }
 

@@ -3,8 +3,7 @@ package kernel
 // windowArgs are the operands of a pass over matrices, planes or windows.
 type windowArgs struct {
 	g             Window
-	n, rows, cols int
-	from, to      int
+	rows, cols    int
 	stride, parts int
 	y, x, dy      []float32
 }

@@ -61,9 +61,9 @@ var avx512Machine = machine{
 		}
 		return squaresDecayedAVX512(w, grad, n, decay)
 	},
-	winograd4:  &winograd4AVX512,
-	winograd2:  &winograd2AVX512,
-	windowMax:  windowMaxAVX512,
+	winograd4: &winograd4AVX512,
+	winograd2: &winograd2AVX512,
+	windowMax: windowMaxAVX512,
 	windowGrad: func(dx, x, dy *float32, ldh, ldw, r, s, c int) {
 		if left := windowGradAVX512(dx, x, dy, ldh, ldw, r, s, c); left > 0 {
 			i := c - left
@@ -114,9 +114,9 @@ var avx2Machine = machine{
 		}
 		return squaresDecayedAVX2(w, grad, n, decay)
 	},
-	winograd4:  &winograd4AVX2,
-	winograd2:  &winograd2AVX2,
-	windowMax:  windowMaxAVX2,
+	winograd4: &winograd4AVX2,
+	winograd2: &winograd2AVX2,
+	windowMax: windowMaxAVX2,
 	windowGrad: func(dx, x, dy *float32, ldh, ldw, r, s, c int) {
 		if left := windowGradAVX2(dx, x, dy, ldh, ldw, r, s, c); left > 0 {
 			i := c - left

@@ -172,6 +172,7 @@ func WriteZip(w io.Writer, arrays []Named) error {
 			Name: a.Name + ".npy", Method: zip.Store, CRC32: sum.Sum32(),
 			CompressedSize64: total, UncompressedSize64: total,
 			CreatorVersion: 20, ReaderVersion: 20,
+			//lint:ignore SA1019 CreateRaw reads this field, not Modified
 			ModifiedDate: 1<<5 | 1, // 1980-01-01
 		})
 		if err != nil {

@@ -16,9 +16,7 @@ func imageOf(t testing.TB, a *golden.Array) *Image {
 		t.Fatalf("golden has shape %v, want H×W×3", a.Shape)
 	}
 	m := NewImage(a.Shape[1], a.Shape[0])
-	for i, v := range a.U8 {
-		m.Pix[i] = v
-	}
+	copy(m.Pix, a.U8)
 	return m
 }
 
