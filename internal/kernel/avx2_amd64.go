@@ -86,6 +86,8 @@ func multiplyCols4x2EdgeAVX2(a *float32, b *float32, c *float32, lda int, ldb in
 
 func copyRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int)
 
+func prefetchRowsAVX2(src *float32, lds int, rows int, cols int)
+
 func affineRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int, scale *float32, shift *float32, floor float32)
 
 func joinRowsAVX2(dst *float32, ldd int, src *float32, lds int, res *float32, ldr int, rows int, cols int, scale *float32, shift *float32, rscale *float32, rshift *float32, floor float32)

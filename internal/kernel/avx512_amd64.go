@@ -118,6 +118,8 @@ func multiplyCols14x2AVX512(a *float32, b *float32, c *float32, lda int, ldb int
 
 func copyRowsAVX512(dst *float32, ldd int, src *float32, lds int, rows int, cols int)
 
+func prefetchRowsAVX512(src *float32, lds int, rows int, cols int)
+
 func affineRowsAVX512(dst *float32, ldd int, src *float32, lds int, rows int, cols int, scale *float32, shift *float32, floor float32)
 
 func joinRowsAVX512(dst *float32, ldd int, src *float32, lds int, res *float32, ldr int, rows int, cols int, scale *float32, shift *float32, rscale *float32, rshift *float32, floor float32)

@@ -12708,6 +12708,34 @@ rows_end:
 	VZEROUPPER
 	RET
 
+// func prefetchRowsAVX512(src *float32, lds int, rows int, cols int)
+// Requires: MMX+
+TEXT ·prefetchRowsAVX512(SB), NOSPLIT, $0-32
+	MOVQ src+0(FP), AX
+	MOVQ lds+8(FP), CX
+	SHLQ $+2, CX
+	MOVQ rows+16(FP), DX
+	MOVQ cols+24(FP), BX
+	SHLQ $+2, BX
+
+rows:
+	CMPQ DX, $+1
+	JLT  rows_end
+	MOVQ AX, SI
+	MOVQ BX, DI
+
+line:
+	PREFETCHT1 (SI)
+	ADDQ       $+64, SI
+	SUBQ       $+64, DI
+	JG         line
+	ADDQ       CX, AX
+	SUBQ       $+1, DX
+	JMP        rows
+
+rows_end:
+	RET
+
 // func affineRowsAVX512(dst *float32, ldd int, src *float32, lds int, rows int, cols int, scale *float32, shift *float32, floor float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·affineRowsAVX512(SB), NOSPLIT, $0-68

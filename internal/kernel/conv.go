@@ -236,6 +236,10 @@ func (c *implicit) placeRows(m *machine, from operand, row, rows, column, cols i
 // plain reports whether the patches are the rows of the array itself, and near
 // enough to each other that they share the first-level cache.
 func (s *patches) plain() bool {
-	return len(s.taps) == 1 && s.taps[0] == tap{} && s.affine == nil && s.stepH == 1 && s.stepW == 1 &&
-		s.p == s.h && s.q == s.w && s.ld <= 256
+	return s.rowsInPlace() && s.affine == nil && s.ld <= 256
+}
+
+// rowsInPlace reports whether every patch is one pixel, in the order of the image.
+func (s *patches) rowsInPlace() bool {
+	return len(s.taps) == 1 && s.taps[0] == tap{} && s.stepH == 1 && s.stepW == 1 && s.p == s.h && s.q == s.w
 }

@@ -22,6 +22,7 @@ const (
 	pixelBlock  = 256
 	filterTasks = 16
 	gradRowsMax = 256 // rows of a block
+	fetchCols   = 32
 )
 
 // splitGrad divides the output channels into blocks: larger ones than split, since
@@ -107,7 +108,20 @@ func filterGradTask(p *Pool, task int, w *worker) {
 		n := min(pixelBlock, end-from)
 		p.m.copyRows(a.p, a.ld, &f.dy[from*f.ld+set*f.rows+row], f.ld, n, rows)
 		s.pack(p.m, b, from, n, col, col+cols)
-		w.multiply(p.m, out, a, true, b, p.m.cols, rows, cols, n, from > chunk*f.chunk)
+		// The next pixels are fetched while these are multiplied.
+		next := min(pixelBlock, end-from-n)
+		for c := 0; c < cols; c += fetchCols {
+			width := min(fetchCols, cols-c)
+			w.multiply(p.m, operand{at(out.p, c), out.ld}, a, true, operand{at(b.p, c), b.ld}, p.m.cols, rows, width, n, from > chunk*f.chunk)
+			lo, hi := next*c/cols, next*(c+width)/cols
+			if hi > lo {
+				e := from + n + lo
+				p.m.prefetch(&f.dy[e*f.ld+set*f.rows+row], f.ld, hi-lo, rows)
+				if s.rowsInPlace() {
+					p.m.prefetch(&s.x[e*s.ld+s.from+col], s.ld, hi-lo, cols)
+				}
+			}
+		}
 	}
 }
 

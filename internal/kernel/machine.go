@@ -22,6 +22,7 @@ type machine struct {
 	multiplyCols func(t *tile) // a is [k, rows]
 
 	copyRows   func(dst *float32, ldd int, src *float32, lds, rows, cols int)
+	prefetch   func(src *float32, lds, rows, cols int)
 	affineRows func(dst *float32, ldd int, src *float32, lds, rows, cols int, scale, shift *float32, floor float32)
 	joinRows   func(dst *float32, ldd int, src *float32, lds int, res *float32, ldr, rows, cols int, scale, shift, rscale, rshift *float32, floor float32)
 	sumRows    func(sum *float32, x *float32, ldx, rows, cols int)

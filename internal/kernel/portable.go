@@ -10,6 +10,7 @@ var portableMachine = machine{
 	multiplyRows: func(t *tile) { multiply(t, t.lda, 1) },
 	multiplyCols: func(t *tile) { multiply(t, 1, t.lda) },
 	copyRows:     copyRows,
+	prefetch:     func(src *float32, lds, rows, cols int) {},
 	affineRows:   affineRows,
 	joinRows:     joinRows,
 	sumRows:      sumRows,

@@ -41,6 +41,7 @@ func (v isa) restMask(cols reg.GPVirtual, last int) mask {
 
 func (v isa) rowPasses() {
 	v.copyRows()
+	v.prefetchRows()
 	v.affineRows(false)
 	v.affineRows(true)
 	v.gradRows(false)
@@ -177,4 +178,22 @@ func (v isa) gate(t, zero, g reg.VecPhysical) {
 	}
 	VCMPPS(U8(notLessOrEqual), zero, t, t)
 	VANDPS(t, g, g)
+}
+
+// prefetchRows asks for the lines of a block of rows and waits for none.
+func (v isa) prefetchRows() {
+	TEXT("prefetchRows"+v.name, NOSPLIT, "func(src *float32, lds, rows, cols int)")
+	src, lds, rows, cols := pointer("src"), scaled("lds"), pointer("rows"), scaled("cols")
+	p, left := GP64(), GP64()
+	loop("rows", rows, 1, func() {
+		MOVQ(src, p)
+		MOVQ(cols, left)
+		Label("line")
+		PREFETCHT1(Mem{Base: p})
+		ADDQ(I8(64), p)
+		SUBQ(I8(64), left)
+		JG(LabelRef("line"))
+		ADDQ(lds, src)
+	})
+	RET()
 }
