@@ -327,6 +327,26 @@ func TestExportEvaluationForm(t *testing.T) {
 	}
 }
 
+// A network whose normalisation was folded away is exported, with a note that its
+// keys are not torchvision's: with biases, and where the exporter dropped them.
+func TestExportNotesFolding(t *testing.T) {
+	m := torchExport(t, "basic_op13_eval")
+	if _, err := Normalize(m); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"12 convolutions have a bias", "there is no batch normalisation"} {
+		_, report := exported(t, m, ".pth", ExportOptions{})
+		if notes := strings.Join(report.Notes, "\n"); !strings.Contains(notes, want) {
+			t.Errorf("notes %q, want %q", notes, want)
+		}
+		for _, n := range m.Graph.Nodes {
+			if n.OpType == "Conv" {
+				n.Inputs = n.Inputs[:2]
+			}
+		}
+	}
+}
+
 func TestExportRefuses(t *testing.T) {
 	dir := t.TempDir()
 	m := tinyModel(t)
@@ -357,7 +377,7 @@ func TestExportRefuses(t *testing.T) {
 	wantError(t, err, `the names of 1 weight are no PyTorch keys ("onnx::Conv_12"`)
 	lost.SetMeta(MetaBatches, "{")
 	_, err = Export(lost, filepath.Join(dir, "lost.pth"), ExportOptions{})
-	wantError(t, err, "num_batches_tracked")
+	wantError(t, err, `metadata num_batches_tracked is "{", want a number`)
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v (%v), want out.pth only", entries, err)

@@ -44,7 +44,7 @@ func BatchesTracked(m *onnx.Model) (map[string]int64, error) {
 		all, err = strconv.ParseInt(text, 10, 64)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", batchesWhat, err)
+		return nil, fmt.Errorf("%s is %.40q, want a number, or one for each normalisation", batchesWhat, text)
 	}
 	for _, t := range m.Graph.Initializers {
 		if name, ok := strings.CutSuffix(t.Name, runningVar); ok {

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"onnxclr/importer/onnx"
@@ -52,9 +53,9 @@ func (s BatchNormState) String() string {
 //
 //   - the weight or the bias has a name that exporters give to what they computed
 //     themselves, and no BatchNormalization follows;
-//   - nothing is normalised, the network is residual (it adds the outputs of
-//     convolutions), and every convolution has a bias: residual networks of this
-//     depth are normalised, and their convolutions have none before folding.
+//   - nothing is normalised, and the network is residual (it adds the outputs of
+//     convolutions): such networks are. PyTorch's newer exporter leaves not even
+//     biases where those would be 0, as in a network that has not been trained.
 func detectBatchNorm(m *onnx.Model) BatchNormState {
 	g := m.Graph
 	var s BatchNormState
@@ -77,12 +78,11 @@ func detectBatchNorm(m *onnx.Model) BatchNormState {
 	if s.Training > 0 {
 		s.Frozen = s.Kept - s.Training
 	}
-	biased, computed := 0, 0
+	computed := 0
 	for _, n := range g.Nodes {
 		if n.OpType != "Conv" || !n.Standard() || n.Input(2) == "" || normalised[n.Output(0)] {
 			continue
 		}
-		biased++
 		if madeUp(n.Inputs[1]) || madeUp(n.Inputs[2]) || fusedBias(n, 2) {
 			computed++
 		}
@@ -91,9 +91,9 @@ func detectBatchNorm(m *onnx.Model) BatchNormState {
 	case computed > 0:
 		s.Folded = computed
 		s.Evidence = "their weights have the names of folded ones"
-	case s.Kept == 0 && biased > 1 && biased == s.Convolutions && residual(g):
-		s.Folded = biased
-		s.Evidence = "all convolutions of a residual network have a bias and nothing is normalised"
+	case s.Kept == 0 && s.Convolutions > 1 && residual(g) && !normalises(g):
+		s.Folded = s.Convolutions
+		s.Evidence = "a residual network in which nothing is normalised"
 	}
 	return s
 }
@@ -131,4 +131,16 @@ func residual(g *onnx.Graph) bool {
 		}
 	}
 	return false
+}
+
+// normalises reports whether there is a normalisation of another kind than by
+// batch, as an operator or written out, which takes a root or a quotient.
+func normalises(g *onnx.Graph) bool {
+	return slices.ContainsFunc(g.Nodes, func(n *onnx.Node) bool {
+		switch n.OpType {
+		case "Sqrt", "Reciprocal", "Div", "LRN", "ReduceL2":
+			return true
+		}
+		return strings.HasSuffix(n.OpType, "Normalization")
+	})
 }

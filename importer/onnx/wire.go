@@ -20,7 +20,7 @@ type field struct {
 func next(b []byte) (f field, rest []byte, err error) {
 	num, typ, n := protowire.ConsumeTag(b)
 	if n < 0 {
-		return f, nil, formatErr("broken field tag: %v", protowire.ParseError(n))
+		return f, nil, formatErr("the file is damaged: a broken field tag (%v)", protowire.ParseError(n))
 	}
 	f.num, f.typ = num, typ
 	m := 0
@@ -44,7 +44,7 @@ func next(b []byte) (f field, rest []byte, err error) {
 		m = protowire.ConsumeFieldValue(num, typ, v)
 	}
 	if m < 0 {
-		return f, nil, formatErr("field %d: %v", num, protowire.ParseError(m))
+		return f, nil, formatErr("the file is damaged: field %d (%v)", num, protowire.ParseError(m))
 	}
 	f.raw = b[:n+m]
 	return f, b[n+m:], nil
@@ -112,7 +112,7 @@ func (d *decoder) varints(f field, dst *[]int64) error {
 	for b := f.b; len(b) > 0; {
 		v, m := protowire.ConsumeVarint(b)
 		if m < 0 {
-			return formatErr("field %d: %v", f.num, protowire.ParseError(m))
+			return formatErr("the file is damaged: field %d (%v)", f.num, protowire.ParseError(m))
 		}
 		out = append(out, int64(v))
 		b = b[m:]
