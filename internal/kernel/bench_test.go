@@ -96,7 +96,7 @@ func BenchmarkConv(b *testing.B) {
 				} else if !kernel.UsesWinograd(g) {
 					continue
 				}
-				p := kernel.NewPool(benchWorkers())
+				p := benchPool()
 				run := func(pass string, f func()) {
 					b.Run(fmt.Sprintf("%s/%dx%dx%d-%d-%dx%ds%d/%s", label, g.N, g.H, g.C, g.K, g.R, g.R, g.StrideH, pass), func(b *testing.B) {
 						start := processor()
@@ -124,12 +124,17 @@ func BenchmarkConv(b *testing.B) {
 	}
 }
 
-// benchWorkers is 2, or what the variable KERNEL_WORKERS says.
-func benchWorkers() int {
+// benchPool has 2 workers and the fastest implementation, or what the variables
+// KERNEL_WORKERS and KERNEL_IMPLEMENTATION say.
+func benchPool() *kernel.Pool {
+	workers, name := 2, kernel.Implementations()[0]
 	if n, err := strconv.Atoi(os.Getenv("KERNEL_WORKERS")); err == nil {
-		return n
+		workers = n
 	}
-	return 2
+	if s := os.Getenv("KERNEL_IMPLEMENTATION"); s != "" {
+		name = s
+	}
+	return kernel.NewPoolOf(workers, name)
 }
 
 // BenchmarkBatchNorm reports the bytes that must be read and written.
@@ -144,7 +149,7 @@ func BenchmarkBatchNorm(b *testing.B) {
 			stats[i] = stats[i] * stats[i]
 		}
 		a := kernel.Affine{Groups: 2, Scale: r.tensor(2 * c), Shift: r.tensor(2 * c)}
-		p := kernel.NewPool(benchWorkers())
+		p := benchPool()
 		run := func(name string, arrays int, f func()) {
 			b.Run(fmt.Sprintf("%s/%d", name, c), func(b *testing.B) {
 				start := processor()
