@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -63,15 +65,15 @@ func WriteNew(path string, force bool, write func(io.Writer) error) error {
 
 // Write replaces path by what write produces: into a temporary file beside it,
 // synced, then renamed, so that a crash, a full disk or an error in write leaves
-// either the old file or the new one and nothing else.
+// either the old file or the new one and nothing else. An error of write that is not
+// one of writing is returned as it is: the output is not at fault.
 func Write(path string, write func(io.Writer) error) (err error) {
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return fmt.Errorf("%s: cannot write: it is a folder, device or pipe, not a file", path)
 	}
-	f, err := os.CreateTemp(dir, "."+base+".tmp-*")
+	f, err := createBeside(path)
 	if err != nil {
-		return fmt.Errorf("%s: cannot write: %w", path, err)
+		return cannotWrite(path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -79,20 +81,61 @@ func Write(path string, write func(io.Writer) error) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	if err := write(f); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err := f.Chmod(0o644); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	w := &writer{f: f}
+	if err := write(w); err != nil {
+		if w.err != nil && errors.Is(err, w.err) {
+			return cannotWrite(path, err)
+		}
 		return err
 	}
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return cannotWrite(path, err)
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return cannotWrite(path, err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
-		return err
+		return cannotWrite(path, err)
 	}
-	return SyncDir(dir)
+	return SyncDir(filepath.Dir(path))
+}
+
+// writer writes to f and keeps the first error in doing so.
+type writer struct {
+	f   *os.File
+	err error
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	n, err := w.f.Write(b)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// cannotWrite names the file that was asked for, not the temporary one beside it.
+func cannotWrite(path string, err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		err = link.Err
+	}
+	return fmt.Errorf("%s: cannot write: %w", path, err)
+}
+
+// createBeside creates a file of a new name in the folder of path, readable for whom
+// the system's defaults say.
+func createBeside(path string) (*os.File, error) {
+	dir, base := filepath.Split(path)
+	for try := 0; ; try++ {
+		name := filepath.Join(dir, fmt.Sprintf(".%s.tmp-%08x", base, rand.Uint32()))
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) || try == 100 {
+			return f, err
+		}
+	}
 }

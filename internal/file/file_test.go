@@ -2,9 +2,11 @@ package file
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -26,6 +28,36 @@ func TestWriteLeavesOldFileOnError(t *testing.T) {
 	entries, _ := os.ReadDir(dir)
 	if len(entries) != 1 {
 		t.Errorf("%d entries left behind, want 1", len(entries))
+	}
+}
+
+// What cannot be written is said of the file asked for, and so is what it is not.
+func TestWriteErrors(t *testing.T) {
+	dir := t.TempDir()
+	source := errors.New("image 3 is damaged")
+	ok := func(io.Writer) error { return nil }
+	for _, tt := range []struct {
+		name, path, want string
+		write            func(io.Writer) error
+	}{
+		{"source", filepath.Join(dir, "a"), "image 3 is damaged", func(io.Writer) error { return source }},
+		{"writing", filepath.Join(dir, "b"), filepath.Join(dir, "b") + ": cannot write: ", func(w io.Writer) error {
+			w.(*writer).f.Close() // the next write fails
+			_, err := w.Write([]byte("x"))
+			return fmt.Errorf("encoding: %w", err)
+		}},
+		{"folder", dir, dir + ": cannot write: it is a folder", ok},
+		{"no folder", filepath.Join(dir, "no", "c"), filepath.Join(dir, "no", "c") + ": cannot write: ", ok},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Write(tt.path, tt.write)
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), ".tmp-") {
+				t.Errorf("error %v, want %q and no temporary name", err, tt.want)
+			}
+			if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+				t.Errorf("left behind: %v", entries)
+			}
+		})
 	}
 }
 
