@@ -159,17 +159,7 @@ func winogradTask(p *Pool, task int, wk *worker) {
 	for r := from; r < to; r++ {
 		image, i := part*images+r/w.down, r%w.down
 		for j := range w.across {
-			src := &products[((r-from)*w.across+j)*ldm]
-			h, l := min(w.m, s.p-i*w.m), min(w.m, s.q-j*w.m)
-			dst := &c.out[((image*s.p+i*w.m)*s.q+j*w.m)*c.ld+col]
-			if h == w.m && l == w.m && !c.add {
-				set.output(dst, s.q*c.ld, c.ld, src, w.n*squares*ldm, squares*ldm, cols)
-				continue
-			}
-			set.output(&strip[0], w.m*cols, cols, src, w.n*squares*ldm, squares*ldm, cols)
-			for y := range h {
-				c.placeSquareRow(p.m, at(dst, y*s.q*c.ld), &strip[y*w.m*cols], l, cols)
-			}
+			c.putSquare(p.m, set, w, strip, image, i, j, col, cols, &products[((r-from)*w.across+j)*ldm], squares*ldm)
 		}
 	}
 	// The rows of squares are rows of pixels one after the other.
@@ -182,6 +172,22 @@ func winogradTask(p *Pool, task int, wk *worker) {
 // squares begins.
 func (s *patches) pixelRow(w *winograd, r int) int {
 	return r/w.down*s.p + r%w.down*w.m
+}
+
+// putSquare transforms the products of square (i, j) of an image, spacing floats
+// apart, and writes or adds what of it lies in the output.
+func (c *implicit) putSquare(m *machine, set *winogradSet, w *winograd, scratch []float32, image, i, j, col, cols int, src *float32, spacing int) {
+	s := &c.patches
+	h, l := min(w.m, s.p-i*w.m), min(w.m, s.q-j*w.m)
+	dst := &c.out[((image*s.p+i*w.m)*s.q+j*w.m)*c.ld+col]
+	if h == w.m && l == w.m && !c.add {
+		set.output(dst, s.q*c.ld, c.ld, src, w.n*spacing, spacing, cols)
+		return
+	}
+	set.output(&scratch[0], w.m*cols, cols, src, w.n*spacing, spacing, cols)
+	for y := range h {
+		c.placeSquareRow(m, at(dst, y*s.q*c.ld), &scratch[y*w.m*cols], l, cols)
+	}
 }
 
 // placeSquareRow writes or adds l pixels.
