@@ -11,6 +11,7 @@ type filterPanels struct {
 	kg, cg       int // channels of one group, as they stand in w
 	size         int // R·S
 	taps         []int
+	kept         bool // packed outlives the call
 	ready        bool // packed holds them already
 	backward     bool // rows are output channels, columns input channels
 	tile, panels int

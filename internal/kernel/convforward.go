@@ -65,7 +65,7 @@ func ConvForward(p *Pool, a *ConvForwardArgs) {
 	c.moments, c.filters.packed = workspace[:momentFloats(g)], workspace[roundUp(momentFloats(g), 16):]
 	if a.Filters != nil {
 		mustHold(op, "Filters", len(a.Filters), ForwardFilters(g, a.Exact))
-		c.filters.packed, c.filters.ready = align(a.Filters), a.Packed
+		c.filters.packed, c.filters.kept, c.filters.ready = align(a.Filters), true, a.Packed
 	}
 	if m > 0 {
 		p.convolveSquares(c, m)

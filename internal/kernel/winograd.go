@@ -89,12 +89,15 @@ func (p *Pool) convolveSquares(c *implicit, m int) {
 	f.taps, f.tile = c.index, p.m.cols
 	f.panels, f.depth = ceilDiv(c.cols, f.tile), 9*s.c
 	w.filterSpacing = f.panels * s.c * f.tile
+	images := c.rows / (s.p * s.q)
+	rows := images * w.down // of squares, in one part
+	if squares := c.parts * rows * w.across; !f.kept && squares <= fewSquares && squares*(s.c+blockPad) <= f.panels*f.tile*s.c {
+		p.convolveFewSquares(c, rows)
+		return
+	}
 	if !f.ready {
 		p.dispatch(f.panels, winogradFilterTask)
 	}
-
-	images := c.rows / (s.p * s.q)
-	rows := images * w.down // of squares, in one part
 	w.colBlock, w.colBlocks = c.cols, 1
 	if c.cols > winogradCols {
 		w.colBlock = winogradCols
