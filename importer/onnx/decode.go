@@ -21,12 +21,7 @@ func Decode(b []byte) (*Model, error) {
 }
 
 func (d *decoder) model(b []byte, m *Model) error {
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			err = f.int64(&m.IRVersion)
@@ -49,11 +44,8 @@ func (d *decoder) model(b []byte, m *Model) error {
 		default:
 			err = d.keep(f, &m.unknown)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // one decodes a message that may occur once.
@@ -94,12 +86,7 @@ func (d *decoder) graph(b []byte, g *Graph) error {
 		return formatErr("graphs are nested more than %d deep", maxDepth)
 	}
 	defer func() { d.depth-- }()
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	if err := fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			err = many(d, f, &g.Nodes, d.node, "node")
@@ -118,9 +105,9 @@ func (d *decoder) graph(b []byte, g *Graph) error {
 		default:
 			err = d.keep(f, &g.unknown)
 		}
-		if err != nil {
-			return err
-		}
+		return err
+	}); err != nil {
+		return err
 	}
 	if err := d.spend(64 * len(g.Initializers)); err != nil {
 		return err
@@ -130,12 +117,7 @@ func (d *decoder) graph(b []byte, g *Graph) error {
 }
 
 func (d *decoder) node(b []byte, n *Node) error {
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return fields(b, func(f field) (err error) {
 		var s string
 		switch f.num {
 		case 1:
@@ -159,21 +141,13 @@ func (d *decoder) node(b []byte, n *Node) error {
 		default:
 			err = d.keep(f, &n.unknown)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 func (d *decoder) attribute(b []byte, a *Attribute) error {
 	var seen AttributeType // of the last value, for files that do not give the type
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	if err := fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			err = f.string(&a.Name)
@@ -215,9 +189,9 @@ func (d *decoder) attribute(b []byte, a *Attribute) error {
 		default:
 			err = d.keep(f, &a.unknown)
 		}
-		if err != nil {
-			return err
-		}
+		return err
+	}); err != nil {
+		return err
 	}
 	if a.Type == AttrUndefined {
 		a.Type = seen
@@ -227,12 +201,10 @@ func (d *decoder) attribute(b []byte, a *Attribute) error {
 
 func (d *decoder) opset(f field, dst *[]Opset) error {
 	var o Opset
-	b := f.b
-	err := f.want(protowire.BytesType)
-	for err == nil && len(b) > 0 {
-		if f, b, err = next(b); err != nil {
-			break
-		}
+	if err := f.want(protowire.BytesType); err != nil {
+		return err
+	}
+	if err := fields(f.b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			o.spelled, err = true, f.string(&o.Domain)
@@ -241,8 +213,8 @@ func (d *decoder) opset(f field, dst *[]Opset) error {
 		default:
 			o.unknown += string(f.raw)
 		}
-	}
-	if err != nil {
+		return err
+	}); err != nil {
 		return err
 	}
 	return appendTo(d, dst, o)
@@ -250,12 +222,10 @@ func (d *decoder) opset(f field, dst *[]Opset) error {
 
 func (d *decoder) property(f field, dst *[]Property) error {
 	var p Property
-	b := f.b
-	err := f.want(protowire.BytesType)
-	for err == nil && len(b) > 0 {
-		if f, b, err = next(b); err != nil {
-			break
-		}
+	if err := f.want(protowire.BytesType); err != nil {
+		return err
+	}
+	if err := fields(f.b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			err = f.string(&p.Key)
@@ -264,8 +234,8 @@ func (d *decoder) property(f field, dst *[]Property) error {
 		default:
 			p.unknown += string(f.raw)
 		}
-	}
-	if err != nil {
+		return err
+	}); err != nil {
 		return err
 	}
 	return appendTo(d, dst, p)

@@ -25,12 +25,7 @@ type payload struct {
 func (d *decoder) tensor(b []byte, t *Tensor) error {
 	var dims []int64
 	var p payload
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	if err := fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			err = d.varints(f, &dims)
@@ -63,9 +58,9 @@ func (d *decoder) tensor(b []byte, t *Tensor) error {
 		if err == nil && (f.num >= 4 && f.num <= 7 || f.num >= 9 && f.num <= 11) {
 			err = d.keepPayload(f, &p)
 		}
-		if err != nil {
-			return err
-		}
+		return err
+	}); err != nil {
+		return err
 	}
 	return d.finish(t, dims, &p)
 }

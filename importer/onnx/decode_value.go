@@ -3,12 +3,7 @@ package onnx
 import "google.golang.org/protobuf/encoding/protowire"
 
 func (d *decoder) value(b []byte, v *ValueInfo) error {
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			err = f.string(&v.Name)
@@ -21,40 +16,24 @@ func (d *decoder) value(b []byte, v *ValueInfo) error {
 		default:
 			err = d.keep(f, &v.unknown)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // valueType reads a TypeProto; of its alternatives only tensor_type is decoded.
 func (d *decoder) valueType(b []byte, v *ValueInfo) error {
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return fields(b, func(f field) (err error) {
 		if f.num != 1 {
 			err = d.keep(f, &v.ofType)
 		} else if err = f.want(protowire.BytesType); err == nil {
 			err = within(d.tensorType(f.b, v), "tensor_type")
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 func (d *decoder) tensorType(b []byte, v *ValueInfo) error {
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			err = f.int32(&v.ElemType)
@@ -66,20 +45,12 @@ func (d *decoder) tensorType(b []byte, v *ValueInfo) error {
 		default:
 			err = d.keep(f, &v.ofTensor)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 func (d *decoder) shape(b []byte, v *ValueInfo) error {
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return fields(b, func(f field) (err error) {
 		if f.num != 1 {
 			err = d.keep(f, &v.ofShape)
 		} else if err = f.want(protowire.BytesType); err == nil {
@@ -88,21 +59,13 @@ func (d *decoder) shape(b []byte, v *ValueInfo) error {
 				err = appendTo(d, &v.Shape, dim)
 			}
 		}
-		if err != nil {
-			return within(err, "dim[%d]", len(v.Shape))
-		}
-	}
-	return nil
+		return within(err, "dim[%d]", len(v.Shape))
+	})
 }
 
 func (d *decoder) dim(b []byte) (Dim, error) {
 	dim := Dim{Value: -1}
-	for len(b) > 0 {
-		f, rest, err := next(b)
-		if err != nil {
-			return dim, err
-		}
-		b = rest
+	err := fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			dim.Param = ""
@@ -115,9 +78,7 @@ func (d *decoder) dim(b []byte) (Dim, error) {
 		default:
 			dim.unknown += string(f.raw)
 		}
-		if err != nil {
-			return dim, err
-		}
-	}
-	return dim, nil
+		return err
+	})
+	return dim, err
 }

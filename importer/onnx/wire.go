@@ -50,6 +50,21 @@ func next(b []byte) (f field, rest []byte, err error) {
 	return f, b[n+m:], nil
 }
 
+// fields calls each with the fields of a message, until one is an error.
+func fields(b []byte, each func(field) error) error {
+	for len(b) > 0 {
+		f, rest, err := next(b)
+		if err == nil {
+			err = each(f)
+		}
+		if err != nil {
+			return err
+		}
+		b = rest
+	}
+	return nil
+}
+
 var wireNames = map[protowire.Type]string{
 	protowire.VarintType: "varint", protowire.Fixed32Type: "fixed32", protowire.Fixed64Type: "fixed64",
 	protowire.BytesType: "length-delimited", protowire.StartGroupType: "group", protowire.EndGroupType: "end of group",
