@@ -180,3 +180,28 @@ func sample(n int) []float32 {
 	}
 	return x
 }
+
+// BenchmarkGrouped runs the grouped convolutions of a ResNeXt-50 32×4d.
+func BenchmarkGrouped(b *testing.B) {
+	for _, s := range [][2]int{{128, 16}, {256, 8}, {512, 4}, {1024, 2}} {
+		c, h := s[0], s[1]
+		g := kernel.Conv{N: 64, C: c, H: h, W: h, K: c, R: 3, S: 3, StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 32}
+		g.Complete()
+		x, w, y := sample(g.N*h*h*c), sample(c*c/32*9), sample(g.N*h*h*c)
+		ws := make([]float32, kernel.ConvWorkspace(g, false))
+		p := benchPool()
+		run := func(name string, f func()) {
+			b.Run(fmt.Sprint(c, name), func(b *testing.B) {
+				start := processor()
+				for b.Loop() {
+					f()
+				}
+				report(b, g.FLOPs(), start)
+			})
+		}
+		run("forward", func() { kernel.ConvForward(p, &kernel.ConvForwardArgs{G: g, Y: y, X: x, W: w, Workspace: ws}) })
+		run("input", func() { kernel.ConvGradInput(p, &kernel.ConvGradInputArgs{G: g, DX: x, W: w, DY: y, Workspace: ws}) })
+		run("filter", func() { kernel.ConvGradFilter(p, &kernel.ConvGradFilterArgs{G: g, DW: w, X: x, DY: y, Workspace: ws}) })
+		p.Close()
+	}
+}

@@ -2,4 +2,10 @@
 // micro-kernels in generated assembly with their portable Go twins, and the
 // worker pool. The slow, obviously right versions of every operator are in
 // package reference. It knows nothing of graphs, models or files.
+//
+// A machine is one implementation of the inner loops: avx512, avx2, portable. The
+// assembly is written by the module in asm (go generate). A convolution is either a
+// product of packed patches and filters (block.go, patches.go, conv*.go) or, for 3×3
+// filters with stride 1, Winograd's minimal filtering (winograd*.go), whose error is
+// up to 1.2e-5 of the largest output instead of 1e-6; Exact turns it off.
 package kernel
