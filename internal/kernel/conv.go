@@ -149,6 +149,13 @@ func (p *Pool) convolve(c *implicit) {
 	c.block, c.blocks = p.m.split(c.rows)
 	c.colBlock, c.colBlocks = p.m.splitCols(c.cols, c.parts*c.blocks*c.groups)
 	p.packFilters(&c.filters)
+	if most := c.groupedRows(); most > 0 {
+		c.blocks = ceilDiv(c.rows, most)
+		c.block = ceilDiv(c.rows, c.blocks)
+		c.blocks = ceilDiv(c.rows, c.block)
+		p.dispatch(c.parts*c.blocks, groupedTask)
+		return
+	}
 	p.dispatch(c.parts*c.blocks*c.groups*c.colBlocks, implicitTask)
 }
 

@@ -42,6 +42,10 @@ func gradFilterWorkspace(g Conv, exact bool) int {
 		return winogradGradFloats(g, m)
 	}
 	merge := merged(g)
+	if merge < g.Groups {
+		// Sets of groups may be computed together, and then in more chunks.
+		return filterChunks(g.N*g.P*g.Q, 1) * g.K * merge * (g.C / g.Groups) * g.R * g.S
+	}
 	// A machine with larger tiles has fewer of them, and then more chunks.
 	tiles := g.Groups / merge * ceilDiv(merge*g.K/g.Groups, gradRowsMax) * ceilDiv(g.R*g.S*merge*g.C/g.Groups, blockCols)
 	return filterChunks(g.N*g.P*g.Q, tiles) * g.K * merge * (g.C / g.Groups) * g.R * g.S
@@ -75,6 +79,10 @@ func ConvGradFilter(p *Pool, a *ConvGradFilterArgs) {
 	f.block, f.blocks = p.m.splitGrad(f.rows)
 	f.colBlock, f.colBlocks = p.m.splitCols(f.cols, f.sets*f.blocks*filterTasks)
 	tiles := max(1, f.sets*f.blocks*f.colBlocks)
+	grouped := f.grouped()
+	if grouped {
+		tiles = 1
+	}
 	f.chunk = roundUp(ceilDiv(f.pixels, filterChunks(f.pixels, tiles)), pixelBlock)
 	f.chunks = ceilDiv(f.pixels, f.chunk)
 	// The result has the layout of the filter if there is nothing to sum or reorder.
@@ -82,7 +90,11 @@ func ConvGradFilter(p *Pool, a *ConvGradFilterArgs) {
 	if direct {
 		f.partial = f.dw
 	}
-	p.dispatch(f.chunks*f.sets*f.blocks*f.colBlocks, filterGradTask)
+	if grouped {
+		p.dispatch(f.chunks, groupedGradTask)
+	} else {
+		p.dispatch(f.chunks*f.sets*f.blocks*f.colBlocks, filterGradTask)
+	}
 	if !direct {
 		p.dispatch(f.sets*f.rows, filterSumTask)
 	}
