@@ -13,6 +13,7 @@ import (
 	"onnxclr/internal/graph"
 	"onnxclr/internal/graph/graphtest"
 	"onnxclr/internal/npy"
+	"onnxclr/internal/vm"
 )
 
 // TestExports builds every ResNet that PyTorch's exporters wrote under testdata/onnx
@@ -66,6 +67,7 @@ func TestExports(t *testing.T) {
 					keep = append(keep, n.Stats)
 				}
 				got := graphtest.Tape(t, p.Graph, keep...)
+				compare(t, "machine", p, keep, got)
 				mode := map[bool]string{false: "eval.", true: "train."}[train]
 				compared := 0
 				for key, values := range want {
@@ -95,6 +97,22 @@ func TestExports(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// compare runs the program on the machine that users run it on.
+func compare(t *testing.T, what string, p *graph.Program, keep []*G.Node, want map[*G.Node][]float32) {
+	t.Helper()
+	machine, err := vm.Compile(p.Graph, vm.Options{Keep: keep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	if err := machine.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range keep {
+		golden.Check(t, what+": "+n.Op().String(), golden.Model, machine.Values(n), want[n])
 	}
 }
 

@@ -87,6 +87,7 @@ func check(t *testing.T, m *graphtest.Model, out string, a arrays, opts graph.Op
 		keep = append(keep, n.Stats)
 	}
 	got := graphtest.Tape(t, p.Graph, keep...)
+	compare(t, "machine", p, keep, got)
 	golden.Check(t, "y", golden.Reference, got[y], a["y"].F64)
 	for i, name := range append([]string{"x"}, params...) {
 		golden.Check(t, "d"+name, golden.Reference, got[grads[i]], a["d"+name].F64)
