@@ -20,7 +20,7 @@ func checkBatchNorm(r *Recipe, m *importer.Model, warn func(string)) error {
 		return fmt.Errorf("%v. Training it would be training another network, without batch statistics. Either\n"+
 			"  - make the model from the checkpoint: onnxclr convert CHECKPOINT -o model.onnx\n"+
 			"  - or export again: torch.onnx.export(model.train(), …, training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False)\n"+
-			"    (TrainingMode.PRESERVE keeps the mode the model is in; an export in eval mode always folds)\n"+
+			"    (since PyTorch 2.9 with dynamo=False as well; or with its new exporter torch.onnx.export(model.eval(), …, optimize=False))\n"+
 			"  - or train the biased convolutions as they are: --batchnorm none", s)
 	case s.Kept == 0:
 		warn(fmt.Sprintf("%s: %v", m.Path, s))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -47,7 +48,7 @@ func (r *Recipe) problems() []problem {
 		}
 	}
 	choice := func(key, found string) {
-		if !contains(choices[key], found) && unused[key] == "" {
+		if !slices.Contains(choices[key], found) && unused[key] == "" {
 			ps = append(ps, problem{key, fmt.Sprintf("is %q, want one of %s", found, strings.Join(choices[key], ", "))})
 		}
 	}
@@ -108,6 +109,7 @@ func (r *Recipe) unused() map[string]string {
 		}
 	}
 	when(r.Projector == "none", "projector none", "projector_dim")
+	when(r.Method == "directclr", "method directclr", "projector_dim")
 	when(r.Method != "directclr", "method "+r.Method, "d0")
 	when(r.Views != "", "views", "split", "image_size", "workers")
 	when(r.Optimizer != "lars", "optimizer "+r.Optimizer, "lars_eta")
@@ -128,13 +130,4 @@ func ascendingFractions(v []float64) bool {
 		last = f
 	}
 	return true
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -90,7 +91,7 @@ func Flag(name, value string) Setting {
 func Resolve(settings ...Setting) (Recipe, []string, error) {
 	method := "simclr"
 	for _, s := range settings {
-		if s.Key == "method" && contains(choices["method"], s.Value.Value) {
+		if s.Key == "method" && slices.Contains(choices["method"], s.Value.Value) {
 			method = s.Value.Value
 		}
 	}

@@ -181,8 +181,11 @@ func rounded(x float64) string {
 }
 
 func megabytes(n int64) string {
-	if n >= 10<<30 {
+	switch {
+	case n >= 10<<30:
 		return fmt.Sprintf("%d GB", n>>30)
+	case n < 10<<20:
+		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
 	}
 	return fmt.Sprintf("%d MB", n>>20)
 }

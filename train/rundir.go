@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"onnxclr/internal/file"
@@ -19,6 +20,8 @@ const (
 	checkpointsName = "checkpoints"   // one directory for each kept step
 	modelName       = "model.onnx"    // in the run directory: the final model
 )
+
+var runFiles = []string{recipeName, metricsName, checkpointsName, modelName}
 
 // FinalModel returns the path of the trained model of a run: the final one, or
 // that of the newest checkpoint when the run has not ended. It fails when the
@@ -70,14 +73,49 @@ func checkRunDir(dir string, resume, force bool) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("run directory: %w", err)
-	case len(entries) == 0 || force:
+	case len(entries) == 0:
 		return nil
-	case isRun(dir) && !resume:
-		return fmt.Errorf("%s %w and holds a run; --resume continues it, --force replaces it", dir, file.ErrExists)
-	case !isRun(dir):
+	case !isRun(dir) && !force:
 		return fmt.Errorf("%s %w and is not a run (it has no %s); name another directory, or --force to write into it", dir, file.ErrExists, recipeName)
+	case !isRun(dir):
+		for _, e := range entries {
+			if slices.Contains(runFiles, e.Name()) {
+				return fmt.Errorf("%s is not a run (it has no %s), but a run would replace its %s; name another directory", dir, recipeName, e.Name())
+			}
+		}
+	case !resume && !force:
+		return fmt.Errorf("%s %w and holds a run; --resume continues it, --force replaces it", dir, file.ErrExists)
 	}
 	return nil
+}
+
+// checkSource fails when the run that a new one replaces holds the model that the
+// new one starts from.
+func checkSource(dir, model string) error {
+	run, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if model, err = filepath.Abs(model); err != nil {
+		return err
+	}
+	if in, err := filepath.Rel(run, model); err == nil {
+		if first, _, _ := strings.Cut(filepath.ToSlash(in), "/"); in == "." || slices.Contains(runFiles, first) {
+			return fmt.Errorf("the model %s belongs to the run in %s, which would be replaced; name another directory", model, dir)
+		}
+	}
+	return nil
+}
+
+// abandon removes a run that has not made a step, and the folder too if it was made
+// for the run.
+func abandon(dir string, created bool) {
+	for _, name := range runFiles {
+		os.RemoveAll(filepath.Join(dir, name))
+	}
+	if created {
+		os.Remove(dir)
+	}
 }
 
 // beginRun makes dir a run directory of this recipe. A new run replaces the files
@@ -88,7 +126,7 @@ func beginRun(dir string, r *Recipe, resume bool) error {
 		return fmt.Errorf("run directory: %w", err)
 	}
 	if !resume {
-		for _, name := range []string{recipeName, metricsName, modelName, checkpointsName} {
+		for _, name := range runFiles {
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 				return fmt.Errorf("run directory: %w", err)
 			}

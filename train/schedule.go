@@ -72,9 +72,9 @@ func (r *Recipe) warmup(stepsPerEpoch int) int {
 
 // Settle fills in what depends on the data, whose source gives batch images a
 // step and stepsPerEpoch steps an epoch: the learning rate when none was given;
-// a default warm-up longer than the run becomes a tenth of it, as in the paper,
-// and is the warning returned. A warm-up or batch that was given and cannot be
-// had is an error.
+// a default warm-up longer than the run becomes a tenth of it, as in the paper, and
+// is a warning returned, as is one that takes most of the run. A warm-up or batch
+// that was given and cannot be had is an error.
 func (r *Recipe) Settle(batch, stepsPerEpoch int) (warnings []string, err error) {
 	if r.Given["batch"] && r.Batch != batch {
 		return nil, fmt.Errorf("batch is %d, but the data come in batches of %d", r.Batch, batch)
@@ -87,11 +87,13 @@ func (r *Recipe) Settle(batch, stepsPerEpoch int) (warnings []string, err error)
 		r.LR = DefaultLR(r.Optimizer, r.Batch)
 	}
 	total, warmup := r.Total(stepsPerEpoch), r.warmup(stepsPerEpoch)
-	if warmup <= total {
-		return nil, nil
-	}
-	if r.Given["warmup_steps"] || r.Given["warmup_epochs"] {
+	switch given := r.Given["warmup_steps"] || r.Given["warmup_epochs"]; {
+	case given && warmup > total:
 		return nil, fmt.Errorf("the warm-up of %d steps is longer than the run of %d steps; shorten warmup_epochs or warmup_steps, or train longer", warmup, total)
+	case given || 2*warmup <= total:
+		return nil, nil
+	case warmup <= total:
+		return []string{fmt.Sprintf("the default warm-up takes %d steps of the run's %d; a long run needs it, a short one learns little meanwhile (set it with warmup_epochs)", warmup, total)}, nil
 	}
 	r.WarmupEpochs, r.WarmupSteps = 0, total/10
 	return []string{fmt.Sprintf("the warm-up of %d steps is longer than the run of %d steps, shortened to %d (set it with warmup_steps)", warmup, total, r.WarmupSteps)}, nil

@@ -62,6 +62,8 @@ func TestSettle(t *testing.T) {
 		{"short run", resolve("steps", "50"), 4096, 10, 5, 50, "shortened to 5", ""},
 		{"very short run", resolve("steps", "5"), 4096, 10, 0, 5, "shortened to 0", ""},
 		{"few epochs", resolve("epochs", "4"), 4096, 10, 4, 40, "shortened to 4", ""},
+		{"as many epochs as warm up", resolve("epochs", "10"), 4096, 10, 100, 100, "takes 100 steps of the run's 100", ""},
+		{"warm-up of half the run", resolve("epochs", "20"), 4096, 10, 100, 200, "", ""},
 		{"given", resolve("epochs", "4", "warmup-epochs", "5"), 4096, 10, 0, 0, "", "warm-up of 50 steps is longer than the run of 40"},
 		{"given steps", resolve("steps", "4", "warmup-steps", "5"), 4096, 10, 0, 0, "", "warm-up of 5 steps"},
 		{"all of it", resolve("steps", "4", "warmup-steps", "4"), 4096, 10, 4, 4, "", ""},

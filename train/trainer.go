@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -33,7 +34,8 @@ var ErrInterrupted = errors.New("interrupted")
 // It fails before anything is written when the recipe, the model or the data cannot
 // be used, with file.ErrExists when Dir is taken, and with a DivergedError when the
 // loss or a gradient is no longer finite; then, and after any other failure on the
-// way, the newest checkpoint is good.
+// way, the newest checkpoint is good. A run that fails in its first step leaves
+// nothing behind.
 func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	report := o.Reporter
 	if report == nil {
@@ -44,6 +46,11 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	}
 	if err := checkRunDir(o.Dir, o.Resume, o.Force); err != nil {
 		return err
+	}
+	if !o.Resume && o.Force {
+		if err := checkSource(o.Dir, r.Model); err != nil {
+			return err
+		}
 	}
 	source := o.Source
 	if source == nil {
@@ -71,6 +78,12 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	}
 	defer l.close()
 
+	_, absent := os.Stat(o.Dir)
+	defer func() {
+		if err != nil && l.step == 0 && !o.Resume && !errors.Is(err, ErrInterrupted) {
+			abandon(o.Dir, absent != nil)
+		}
+	}()
 	if err := beginRun(o.Dir, &r, o.Resume); err != nil {
 		return err
 	}

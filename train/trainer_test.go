@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -315,8 +316,45 @@ func TestRunDirectoryIsProtected(t *testing.T) {
 			t.Errorf("someone's folder: %v", err)
 		}
 	}
-	if files := tree(t, notRun); len(files) != 1 {
+	// Not even by force does someone's own file make way for one of the run's.
+	os.WriteFile(filepath.Join(notRun, "model.onnx"), []byte("x"), 0o644)
+	if err := run(t, notRun, r, Options{Force: true}); err == nil || !strings.Contains(err.Error(), "would replace its model.onnx") {
+		t.Errorf("someone's model: %v", err)
+	}
+	if files := tree(t, notRun); len(files) != 2 {
 		t.Errorf("written: %v", files)
+	}
+	for _, model := range []string{"model.onnx", "checkpoints/8/model.onnx"} {
+		own := recipe(t, append(simclr, "model", filepath.Join(dir, model))...)
+		if err := run(t, dir, own, Options{Force: true}); err == nil || !strings.Contains(err.Error(), "which would be replaced") {
+			t.Errorf("from the run that is replaced: %v", err)
+		}
+	}
+	sameOutcome(t, "own model", outcome(t, dir), want)
+}
+
+// unreadable is a source whose first image is damaged.
+type unreadable struct{ *randomSource }
+
+func (unreadable) Next(context.Context) (*data.Batch, error) { return nil, io.ErrUnexpectedEOF }
+
+// What fails before the first step is done can be run again as it is.
+func TestFailureInTheFirstStepLeavesNothing(t *testing.T) {
+	parent := t.TempDir()
+	made := filepath.Join(parent, "made")
+	if err := os.Mkdir(made, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{filepath.Join(parent, "new"), made} {
+		if err := run(t, dir, recipe(t, simclr...), Options{Source: unreadable{source()}}); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatalf("error %v, want that of the source", err)
+		}
+	}
+	if files := tree(t, parent); len(files) != 0 {
+		t.Errorf("left behind: %v", files)
+	}
+	if entries, err := os.ReadDir(parent); err != nil || len(entries) != 1 {
+		t.Errorf("left %v (%v), want the folder that was there", entries, err)
 	}
 }
 
@@ -442,7 +480,7 @@ func TestUnusableModelsAreRefused(t *testing.T) {
 		flags []string
 		want  []string
 	}{
-		{"folded", []string{"model", folded}, []string{"folded", "convert", "training=torch.onnx.TrainingMode.TRAINING", "do_constant_folding=False", "--batchnorm none"}},
+		{"folded", []string{"model", folded}, []string{"folded", "convert", "training=torch.onnx.TrainingMode.TRAINING", "do_constant_folding=False", "dynamo=False", "optimize=False", "--batchnorm none"}},
 		{"not folded", []string{"batchnorm", "none"}, []string{"batchnorm none"}},
 		{"d0", []string{"method", "directclr", "d0", "33", "projector-dim", "8"}, []string{"d0 is 33, want 1 to 32"}},
 		{"absent", []string{"model", "absent.onnx"}, []string{"absent.onnx"}},
