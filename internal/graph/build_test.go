@@ -54,7 +54,7 @@ func TestRefuses(t *testing.T) {
 		}, []string{"/Conv_0", `input 1 "input"`, "parameters stored in the model"}},
 		{"bias of the wrong length", func(m *graphtest.Model) string {
 			return m.Node("Conv", []string{"input", m.Param("w", 2, 3, 3, 3), m.Param("b", 3)})
-		}, []string{`"b"`, "[3]", "want 2"}},
+		}, []string{`"b"`, "[3]", "want [2]"}},
 		{"statistics of the wrong length", func(m *graphtest.Model) string {
 			return m.Node("BatchNormalization", []string{"input", m.Param("g", 3), m.Param("b", 3), m.Param("m", 4), m.Param("v", 3)})
 		}, []string{`"m"`, "[4]", "want [3]"}},
@@ -70,6 +70,9 @@ func TestRefuses(t *testing.T) {
 		{"features that do not fit", func(m *graphtest.Model) string {
 			return m.Node("Gemm", []string{gap(m), m.Param("w", 4, 2)})
 		}, []string{"3 features", "wants 4"}},
+		{"bias that is a column", func(m *graphtest.Model) string {
+			return m.Node("Gemm", []string{gap(m), m.Param("w", 3, 4), m.Param("b", 4, 1)})
+		}, []string{`"b"`, "[4 1]", "axis 1"}},
 		{"sum of different shapes", func(m *graphtest.Model) string {
 			return m.Node("Add", []string{"input", m.Node("GlobalAveragePool", []string{"input"})})
 		}, []string{"[4", "differ"}},

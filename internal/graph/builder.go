@@ -73,21 +73,33 @@ func (b *builder) param(n *onnx.Node, i int) (*G.Node, error) {
 	return p.Node, nil
 }
 
-// vector returns the i-th input as a parameter of c elements: [c], or any shape that
-// broadcasts over the channel axis of a tensor of that rank, such as [1,c,1,1].
-func (b *builder) vector(n *onnx.Node, i, c int) (*G.Node, error) {
-	v, err := b.param(n, i)
+// bias returns the i-th input as a parameter [c] that is added along axis 1 of x: one
+// whose shape ONNX's broadcasting makes that, such as [1,c,1,1].
+func (b *builder) bias(n *onnx.Node, i int, x tensor.Shape) (*G.Node, error) {
+	_, array, err := b.initializer(n, i)
 	if err != nil {
 		return nil, err
 	}
-	s := v.Shape()
-	if s.TotalSize() != c {
-		return nil, fmt.Errorf("input %d %q has shape %v, want %d values", i, n.Input(i), []int(s), c)
+	if !isChannels(array.Shape(), x) {
+		return nil, fmt.Errorf("input %d %q of shape %v cannot be added to %v; one of %d values along axis 1 can", i, n.Input(i), []int(array.Shape()), []int(x), x[1])
 	}
-	if s.Dims() == 1 {
-		return v, nil
+	v, err := b.param(n, i)
+	if err != nil || v.Dims() == 1 {
+		return v, err
 	}
-	return reshape(v, tensor.Shape{c})
+	return reshape(v, tensor.Shape{x[1]})
+}
+
+// isChannels reports whether an array of shape p, broadcast by ONNX's rules to x,
+// varies along axis 1 only.
+func isChannels(p, x tensor.Shape) bool {
+	for i, d := range p {
+		axis := x.Dims() - p.Dims() + i
+		if axis < 0 || axis == 1 && d != x[1] || axis != 1 && d != 1 {
+			return false
+		}
+	}
+	return p.TotalSize() == x[1]
 }
 
 // buffer returns an initializer as an input that no gradient reaches.

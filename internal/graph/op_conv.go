@@ -46,9 +46,12 @@ func lowerConv(b *builder, n *onnx.Node) error {
 	}
 	inputs := []*G.Node{x, w}
 	if n.Input(2) != "" {
-		bias, err := b.vector(n, 2, g.K)
+		bias, err := b.param(n, 2)
 		if err != nil {
 			return err
+		}
+		if s := bias.Shape(); s.Dims() != 1 || s[0] != g.K {
+			return fmt.Errorf("bias %q has shape %v, want [%d]", n.Input(2), []int(s), g.K)
 		}
 		inputs = append(inputs, bias)
 	}

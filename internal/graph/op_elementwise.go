@@ -91,14 +91,7 @@ func lowerBias(b *builder, n *onnx.Node, data, param int) error {
 	if err != nil {
 		return err
 	}
-	_, array, err := b.initializer(n, param)
-	if err != nil {
-		return err
-	}
-	if !isChannels(array.Shape(), x.Shape()) {
-		return fmt.Errorf("a parameter of shape %v cannot be added to %v; one of %d values along axis 1 can", []int(array.Shape()), []int(x.Shape()), c)
-	}
-	bias, err := b.vector(n, param, c)
+	bias, err := b.bias(n, param, x.Shape())
 	if err != nil {
 		return err
 	}
@@ -128,19 +121,4 @@ func lowerBias(b *builder, n *onnx.Node, data, param int) error {
 	}
 	b.set(n.Outputs[0], y)
 	return nil
-}
-
-// isChannels reports whether an array of shape p, broadcast by ONNX's rules to x,
-// varies along axis 1 only.
-func isChannels(p, x tensor.Shape) bool {
-	if p.Dims() > x.Dims() {
-		return false
-	}
-	for i, d := range p {
-		axis := x.Dims() - p.Dims() + i
-		if axis == 1 && d != x[1] || axis != 1 && d != 1 {
-			return false
-		}
-	}
-	return p.TotalSize() == x[1]
 }

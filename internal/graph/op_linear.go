@@ -46,7 +46,7 @@ func lowerLinear(b *builder, n *onnx.Node, transposed bool) error {
 	}
 	inputs := []*G.Node{x, w}
 	if n.Input(2) != "" {
-		bias, err := b.vector(n, 2, w.Shape()[0])
+		bias, err := b.bias(n, 2, tensor.Shape{x.Shape()[0], w.Shape()[0]})
 		if err != nil {
 			return err
 		}
