@@ -151,8 +151,7 @@ func (p *progress) End(r Result) {
 		p.line(p.text())
 	}
 	switch {
-	case r.Interrupted:
-		p.line(fmt.Sprintf("interrupted after step %d; saved, continue with --resume", r.Steps))
+	case r.Interrupted: // the error says so
 	case r.Steps > p.start.First:
 		p.line(fmt.Sprintf("%d steps in %s; the model is %s", r.Steps-p.start.First, clock(p.now().Sub(p.begun)), r.Dir+string(os.PathSeparator)+modelName))
 	default:

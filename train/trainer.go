@@ -208,7 +208,7 @@ func (t *trainer) stop(ctx context.Context, report Reporter, result Result, caus
 	}
 	result.Interrupted = true
 	report.End(result)
-	return fmt.Errorf("%w after step %d of %s", ErrInterrupted, t.learner.step, t.dir)
+	return fmt.Errorf("%w after step %d; %s is saved, --resume continues it", ErrInterrupted, t.learner.step, t.dir)
 }
 
 // diverged adds to a DivergedError what there is to go back to.

@@ -39,7 +39,7 @@ network in its first epoch. D is what train takes.`,
 	},
 }
 
-func (o *augmentOptions) run(_ context.Context, t *terminal, args []string) error {
+func (o *augmentOptions) run(ctx context.Context, t *terminal, args []string) error {
 	switch {
 	case len(args) > 0:
 		return usagef("takes no arguments beside its flags, %q given", args[0])
@@ -67,7 +67,7 @@ func (o *augmentOptions) run(_ context.Context, t *terminal, args []string) erro
 	if err != nil {
 		return err
 	}
-	if err := file.WriteNew(o.out, o.force, func(w io.Writer) error { return png.Encode(w, sheet) }); err != nil {
+	if err := file.WriteNew(o.out, o.force, func(w io.Writer) error { return png.Encode(stoppable{ctx, w}, sheet) }); err != nil {
 		return err
 	}
 	t.say("wrote %s", o.out)

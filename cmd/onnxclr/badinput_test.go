@@ -85,7 +85,7 @@ func TestBadInput(t *testing.T) {
 		{"no ResNet in it", 1, "plain_1.13.pth", []string{"convert", other, "-o", in("out.onnx")}},
 		{"wrong architecture", 1, "resnet50", []string{"convert", basic(t), "--arch", "resnet50", "-o", in("out.onnx")}},
 		{"wrong prefix", 1, "backbone", []string{"convert", basic(t), "--prefix", "backbone", "-o", in("out.onnx")}},
-		{"wrong opset", 1, "opset", []string{"convert", basic(t), "--opset", "3", "-o", in("out.onnx")}},
+		{"wrong opset", 2, "--opset is 3, want 11 to", []string{"convert", basic(t), "--opset", "3", "-o", in("out.onnx")}},
 		{"existing model", 1, "--force", []string{"convert", basic(t), "-o", good}},
 		{"checkpoint for a model", 1, "onnxclr convert", []string{"run", renamed, "--input", x, "-o", in("y.npy")}},
 		{"truncated model", 1, "cut.onnx", []string{"inspect", cutModel}},

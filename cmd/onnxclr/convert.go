@@ -45,7 +45,7 @@ PyTorch's names.`,
 	},
 }
 
-func (o *convertOptions) run(_ context.Context, t *terminal, args []string) error {
+func (o *convertOptions) run(ctx context.Context, t *terminal, args []string) error {
 	switch {
 	case len(args) != 1:
 		return usagef("want one checkpoint, %d given", len(args))
@@ -53,6 +53,8 @@ func (o *convertOptions) run(_ context.Context, t *terminal, args []string) erro
 		return usagef("say where the model goes, with -o MODEL.onnx")
 	case o.head != "keep" && o.head != "drop":
 		return usagef("--head is %q, want keep or drop", o.head)
+	case o.opset < importer.MinOpset || o.opset > importer.MaxOpset:
+		return usagef("--opset is %d, want %d to %d", o.opset, importer.MinOpset, importer.MaxOpset)
 	}
 	if err := hasExtension(o.out, ".onnx"); err != nil {
 		return err
@@ -69,7 +71,7 @@ func (o *convertOptions) run(_ context.Context, t *terminal, args []string) erro
 		return err
 	}
 	defer c.Close()
-	report, err := convert(c, options, o.out, o.force)
+	report, err := convert(ctx, c, options, o.out, o.force)
 	if err != nil {
 		return err
 	}
@@ -87,10 +89,10 @@ func (o *convertOptions) run(_ context.Context, t *terminal, args []string) erro
 }
 
 // convert writes the encoder of a checkpoint as an ONNX file.
-func convert(c *importer.Checkpoint, options importer.ConvertOptions, out string, force bool) (*importer.Report, error) {
+func convert(ctx context.Context, c *importer.Checkpoint, options importer.ConvertOptions, out string, force bool) (*importer.Report, error) {
 	m, report, err := importer.Convert(c, options)
 	if err != nil {
 		return nil, err
 	}
-	return report, file.WriteNew(out, force, func(w io.Writer) error { return m.Encode(w) })
+	return report, file.WriteNew(out, force, func(w io.Writer) error { return m.Encode(stoppable{ctx, w}) })
 }

@@ -99,7 +99,7 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 			return err
 		}
 	}
-	t.print("%s [%d,%d] at %d×%d\n", tensor, ds.Len(), e.dim, size, size)
+	t.print("%s [%d,%d] at %d×%d\n", o.node, ds.Len(), e.dim, size, size)
 	t.say("wrote %s", o.out)
 	return nil
 }

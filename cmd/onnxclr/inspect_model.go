@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,7 @@ type modelDescription struct {
 	Parameters   int                `json:"parameters"` // values that training moves
 	Statistics   int                `json:"statistics"` // running ones of batch normalisation
 	Metadata     map[string]string  `json:"metadata"`
+	Problems     []string           `json:"problems"` // why the model cannot be run or trained here
 
 	keys []string // of the metadata, in the file's order
 }
@@ -64,7 +66,7 @@ func (o *inspectOptions) describeModel(d *description) error {
 	md := &modelDescription{
 		Architecture: m.Meta(importer.MetaArchitecture), IRVersion: m.IRVersion, Opsets: map[string]int64{},
 		Producer: strings.TrimSpace(m.ProducerName + " " + m.ProducerVersion), BatchNorm: d.norms, Metadata: map[string]string{},
-		Inputs: []valueDescription{}, Outputs: []valueDescription{}, Layers: []layerDescription{},
+		Inputs: []valueDescription{}, Outputs: []valueDescription{}, Layers: []layerDescription{}, Problems: problems(m, shapes),
 	}
 	for _, s := range m.Opsets {
 		md.Opsets[s.Domain] = s.Version
@@ -106,6 +108,21 @@ func (o *inspectOptions) describeModel(d *description) error {
 		d.Plan, err = o.describePlan(m, size)
 	}
 	return err
+}
+
+// problems says which nodes have tensors that do not fit together, and which
+// operators there are no kernels for.
+func problems(m *onnx.Model, shapes *onnx.Shapes) []string {
+	found := []string{}
+	for _, n := range m.Graph.Nodes {
+		switch err := shapes.Problem[n.Output(0)]; {
+		case err != nil:
+			found = append(found, err.Error())
+		case shapes.Const[n.Output(0)] == nil && (!n.Standard() || !slices.Contains(graph.Supported(), n.OpType)):
+			found = append(found, fmt.Sprintf("node %q: operator %s is not supported", n.Name, strings.TrimPrefix(n.Domain+"."+n.OpType, ".")))
+		}
+	}
+	return found
 }
 
 // imageShape returns the name of the images' input and a shape [N,C,H,W] for it.
@@ -160,7 +177,11 @@ func (m *modelDescription) print(t *terminal) {
 	for _, v := range m.Outputs {
 		t.print("output %s\n", v)
 	}
-	t.print("batch normalisation: %s\n\n", m.BatchNorm)
+	t.print("batch normalisation: %s\n", m.BatchNorm)
+	for _, p := range m.Problems {
+		t.print("cannot run: %s\n", p)
+	}
+	t.print("\n")
 	rows := [][]string{{"layer", "operator", "output", "parameters"}}
 	for _, l := range m.Layers {
 		name, shape, parameters := l.Name, "?", ""

@@ -139,6 +139,7 @@ func TestUsageErrors(t *testing.T) {
 		{"convert -o m.onnx", "one checkpoint"},
 		{"convert a b -o m.onnx", "one checkpoint"},
 		{"convert a.pth", "-o"},
+		{"convert a.pth -out a.onnx", "did you mean --out?"},
 		{"convert a.pth -o m.pth", ".onnx"},
 		{"convert a.pth -o m.onnx --head off", "--head"},
 		{"inspect", "one file"},

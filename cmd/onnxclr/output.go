@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,4 +56,17 @@ func hasExtension(path string, extensions ...string) error {
 		}
 	}
 	return usagef("%s: want the extension %s", path, strings.Join(extensions, " or "))
+}
+
+// stoppable is w until ctx ends.
+type stoppable struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (s stoppable) Write(b []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.w.Write(b)
 }

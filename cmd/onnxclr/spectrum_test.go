@@ -178,11 +178,20 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	dir := t.TempDir()
-	r := commandContext(t, ctx, "spectrum", saveRows(t, dir, "a.npy", 10, 3), "-o", filepath.Join(dir, "s.png"))
-	if r.code != exitInterrupted || !strings.Contains(r.err, "interrupted") {
-		t.Errorf("exit code %d, says %q", r.code, r.err)
-	}
-	if got := contents(t, dir); got != "a.npy" {
-		t.Errorf("left %s behind", got)
+	rows := saveRows(t, dir, "a.npy", 10, 3)
+	model := golden.Testdata(t, "onnx/basic_op17_preserve.onnx")
+	for _, line := range [][]string{
+		{"spectrum", rows, "-o", filepath.Join(dir, "s.png")},
+		{"convert", basic(t), "-o", filepath.Join(dir, "m.onnx")},
+		{"augment", "--data", textures, "--image-size", "16", "-o", filepath.Join(dir, "v.png")},
+		{"embed", "--model", model, "--data", textures, "--image-size", "16", "-o", filepath.Join(dir, "e.npy")},
+	} {
+		r := commandContext(t, ctx, line...)
+		if r.code != exitInterrupted || !strings.Contains(r.err, "interrupted") {
+			t.Errorf("%s: exit code %d, says %q", line[0], r.code, r.err)
+		}
+		if got := contents(t, dir); got != "a.npy" {
+			t.Errorf("%s: left %s behind", line[0], got)
+		}
 	}
 }

@@ -73,7 +73,10 @@ func run(ctx context.Context, t *terminal, args []string) int {
 
 func (v *verb) execute(ctx context.Context, t *terminal, args []string) int {
 	flags, act := v.flags(t)
-	err := flags.Parse(args)
+	err := oneDash(args, flags)
+	if err == nil {
+		err = flags.Parse(args)
+	}
 	if errors.Is(err, pflag.ErrHelp) {
 		t.print("%s", v.help(flags))
 		return exitDone
@@ -146,4 +149,19 @@ func explain(err error, flags *pflag.FlagSet) string {
 	var names []string
 	flags.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 	return "unknown flag --" + name + didYouMean("--"+name, names)
+}
+
+// oneDash fails for a long flag behind a single dash, which pflag would take for
+// letters: -out a.onnx for -o ut.
+func oneDash(args []string, flags *pflag.FlagSet) error {
+	for _, arg := range args {
+		if arg == "--" {
+			return nil
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && len(name) > 1 && flags.Lookup(name) != nil {
+			return fmt.Errorf("unknown flag -%s; did you mean --%s?", name, name)
+		}
+	}
+	return nil
 }
