@@ -35,7 +35,7 @@ arrays view1 and view2, float32, N×3×H×W, normalised.
 RUN receives recipe.yaml (all settings), metrics.jsonl (one object a step), checkpoints/ and the
 final model.onnx. Ctrl-C saves; --resume continues to the same bits, with the settings of the
 run where no others are given.`,
-	example: "onnxclr train --model resnet50.onnx --data images.tar --method directclr --batch 64 --image-size 64 --epochs 10 -o runs/directclr",
+	example: "onnxclr train --model resnet50.onnx --data images.tar --method directclr --batch 64 --image-size 64 --epochs 10 --warmup-epochs 1 -o runs/directclr",
 	prepare: func(f *pflag.FlagSet) action {
 		o := &trainOptions{flags: f, values: map[string]*setting{}}
 		f.StringVarP(&o.out, "out", "o", "", "`folder` of the run")
