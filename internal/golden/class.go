@@ -43,7 +43,7 @@ var (
 	TorchForward = Class{"torch forward", ofLargest, 1e-5}
 	// Winograd is for one convolution by Winograd's minimal filtering, whose transforms
 	// cost digits, against float64.
-	Winograd = Class{"winograd", ofLargest, 4e-5}
+	Winograd = Class{"winograd", ofLargest, 1e-5}
 	// TorchBackward is for gradients that went through a few operators.
 	TorchBackward = Class{"torch backward", ofLargest, 1e-4}
 	// ModelLoss is for a loss behind a whole network.

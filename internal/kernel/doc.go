@@ -7,5 +7,5 @@
 // assembly is written by the module in asm (go generate). A convolution is either a
 // product of packed patches and filters (block.go, patches.go, conv*.go) or, for 3×3
 // filters with stride 1, Winograd's minimal filtering (winograd*.go), whose error is
-// up to 1.2e-5 of the largest output instead of 1e-6; Exact turns it off.
+// up to 3.1e-6 of the largest output instead of 1e-6; Exact turns it off.
 package kernel

@@ -34,8 +34,7 @@ func winogradGeometries(t *testing.T) []kernel.Conv {
 	return list
 }
 
-// TestWinogradError measures the error that the README and the documentation state:
-// it must stay within the class of TorchForward, 1e-5 of the largest value, times 2.
+// TestWinogradError measures the error that the documentation states.
 func TestWinogradError(t *testing.T) {
 	for i, g := range winogradGeometries(t) {
 		l := newLayer(g, seeded(21, uint64(i)), false)

@@ -16,93 +16,84 @@ type combine func(v isa, in, t, c []reg.VecPhysical, put func(i int, r reg.VecPh
 // passes. Each is a matrix applied to the columns and then to the rows of a square
 // of vectors.
 func (v isa) winograd() {
-	v.transform("winogradInput4", 6, 6, []float32{4, 5, 2}, func(v isa, d, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
-		four, five, two := c[0], c[1], c[2]
-		VMOVAPS(d[4], t[0])
-		VFMADD231PS(four, d[0], t[0])
-		VFNMADD231PS(five, d[2], t[0])
-		put(0, t[0])
-		VMOVAPS(d[5], t[1])
-		VFMADD231PS(four, d[1], t[1])
-		VFNMADD231PS(five, d[3], t[1])
-		put(5, t[1])
-		VMOVAPS(d[4], t[2])
-		VFNMADD231PS(four, d[2], t[2])
-		VMOVAPS(d[3], t[3])
-		VFNMADD231PS(four, d[1], t[3])
-		VADDPS(t[3], t[2], t[4])
-		put(1, t[4])
-		VSUBPS(t[3], t[2], t[2])
-		put(2, t[2])
-		VSUBPS(d[2], d[4], t[5])
-		VSUBPS(d[1], d[3], t[3])
-		VMOVAPS(t[5], t[4])
-		VFMADD231PS(two, t[3], t[4])
-		put(3, t[4])
-		VFNMADD231PS(two, t[3], t[5])
-		put(4, t[5])
+	const a, b = math.Sqrt2 / 2, math.Sqrt2 // the points; a² = ½, b² = 2, b = 2a
+	v.transform("winogradInput4", 6, 6, []float32{2.5, 2, 0.5, a, b}, func(v isa, d, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
+		for _, row := range []int{0, 5} {
+			x := d[row%4:] // d0, d2 and d4, or d1, d3 and d5
+			VADDPS(x[4], x[0], t[0])
+			VFNMADD231PS(c[0], x[2], t[0])
+			put(row, t[0])
+		}
+		for i := range 2 { // ±a, ±b
+			square, point := c[1+i], c[3+i]
+			even, odd, sum := t[2*i], t[2*i+1], t[4]
+			VMOVAPS(d[4], even)
+			VFNMADD231PS(square, d[2], even)
+			VMOVAPS(d[3], odd)
+			VFNMADD231PS(square, d[1], odd)
+			VMOVAPS(even, sum)
+			VFMADD231PS(point, odd, sum)
+			put(1+2*i, sum)
+			VFNMADD231PS(point, odd, even)
+			put(2+2*i, even)
+		}
 	})
 	output := func(rows int) combine {
 		return func(v isa, m, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
-			two, four, eight := c[0], c[1], c[2]
 			VADDPS(m[2], m[1], t[0])
 			VSUBPS(m[2], m[1], t[1])
 			VADDPS(m[4], m[3], t[2])
 			VSUBPS(m[4], m[3], t[3])
-			VADDPS(t[0], m[0], t[4])
-			VADDPS(t[2], t[4], t[4])
-			put(0, t[4])
-			VMOVAPS(t[1], t[5])
-			VFMADD231PS(two, t[3], t[5])
-			put(1, t[5])
+			VADDPS(t[0], m[0], m[1])
+			VADDPS(t[2], m[1], m[1])
+			put(0, m[1])
+			VMULPS(c[0], t[1], m[2])
+			VFMADD231PS(c[1], t[3], m[2])
+			put(1, m[2])
 			if rows == 3 {
-				VADDPS(m[5], t[0], t[0])
+				VFMADD231PS(c[2], t[0], m[5])
+				VFMADD231PS(c[3], t[2], m[5])
+				put(2, m[5])
+				return
 			}
-			VFMADD231PS(four, t[2], t[0])
+			VMULPS(c[2], t[0], t[0])
+			VFMADD231PS(c[3], t[2], t[0])
 			put(2, t[0])
-			if rows == 4 {
-				VADDPS(m[5], t[1], t[1])
-				VFMADD231PS(eight, t[3], t[1])
-				put(3, t[1])
-			}
+			VFMADD231PS(c[4], t[1], m[5])
+			VFMADD231PS(c[5], t[3], m[5])
+			put(3, m[5])
 		}
 	}
-	v.transform("winogradOutput4", 6, 4, []float32{2, 4, 8}, output(4))
-	v.transform("winogradFilterGrad4", 6, 3, []float32{2, 4, 8}, output(3))
-	v.transform("winogradFilter4", 3, 6, []float32{1. / 4, 1. / 6, 1. / 24, 1. / 12}, func(v isa, w, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
-		VMULPS(c[0], w[0], t[0])
-		put(0, t[0])
-		put(5, w[2])
-		VADDPS(w[2], w[0], t[1])
-		VMULPS(c[1], t[1], t[1])
-		VMULPS(c[1], w[1], t[2])
-		v.negateSumAndDifference(t[1], t[2], t[3], t[4], put)
-		VMULPS(c[1], w[2], t[1])
-		VFMADD231PS(c[2], w[0], t[1])
-		VMULPS(c[3], w[1], t[2])
-		VADDPS(t[2], t[1], t[3])
-		put(3, t[3])
-		VSUBPS(t[2], t[1], t[4])
-		put(4, t[4])
-	})
-	v.transform("winogradGrad4", 4, 6, []float32{1. / 4, 1. / 6, 1. / 24, 1. / 12, 1. / 3}, func(v isa, g, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
-		VMULPS(c[0], g[0], t[0])
-		put(0, t[0])
-		put(5, g[3])
-		VADDPS(g[2], g[0], t[1])
-		VMULPS(c[1], t[1], t[1])
-		VADDPS(g[3], g[1], t[2])
-		VMULPS(c[1], t[2], t[2])
-		v.negateSumAndDifference(t[1], t[2], t[3], t[4], put)
-		VMULPS(c[1], g[2], t[1])
-		VFMADD231PS(c[2], g[0], t[1])
-		VMULPS(c[4], g[3], t[2])
-		VFMADD231PS(c[3], g[1], t[2])
-		VADDPS(t[2], t[1], t[3])
-		put(3, t[3])
-		VSUBPS(t[2], t[1], t[4])
-		put(4, t[4])
-	})
+	v.transform("winogradOutput4", 6, 4, []float32{a, b, 0.5, 2, a / 2, 2 * b}, output(4))
+	v.transform("winogradFilterGrad4", 6, 3, []float32{a, b, 0.5, 2}, output(3))
+	// The rows of ±a are −⅔[1, ±a, ½, ±a/2], those of ±b are ⅙[1, ±b, 2, ±2b].
+	scales := []float32{-2. / 3, -1. / 3, -b / 3, -a / 3, 1. / 6}
+	filter := func(taps int) combine {
+		return func(v isa, w, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
+			put(0, w[0])
+			put(5, w[taps-1])
+			VMULPS(c[0], w[0], t[0])
+			VFMADD231PS(c[1], w[2], t[0])
+			VMULPS(c[2], w[1], t[1])
+			VMULPS(c[4], w[0], t[2])
+			VFNMADD231PS(c[1], w[2], t[2])
+			VMULPS(c[3], w[1], t[3])
+			if taps == 4 {
+				VFMADD231PS(c[3], w[3], t[1])
+				VFMADD231PS(c[2], w[3], t[3])
+			}
+			VADDPS(t[1], t[0], t[4])
+			put(1, t[4])
+			VSUBPS(t[1], t[0], t[0])
+			put(2, t[0])
+			VSUBPS(t[3], t[2], t[4])
+			put(3, t[4])
+			VADDPS(t[3], t[2], t[2])
+			put(4, t[2])
+		}
+	}
+	v.transform("winogradFilter4", 3, 6, scales, filter(3))
+	v.transform("winogradGrad4", 4, 6, scales, filter(4))
 
 	v.transform("winogradInput2", 4, 4, nil, func(v isa, d, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
 		VSUBPS(d[2], d[0], t[0])
@@ -152,16 +143,6 @@ func (v isa) winograd() {
 		VMULPS(c[0], t[1], t[1])
 		put(2, t[1])
 	})
-}
-
-// negateSumAndDifference puts −(p+q) as output 1 and −(p−q) as output 2.
-func (v isa) negateSumAndDifference(p, q, zero, out reg.VecPhysical, put func(int, reg.VecPhysical)) {
-	v.zero(zero)
-	VSUBPS(p, zero, out)
-	VSUBPS(q, out, zero)
-	put(1, zero)
-	VADDPS(q, out, out)
-	put(2, out)
 }
 
 // transform writes out[i,j] = Σ L[i,r]·in[r,s]·L[j,s] for a square of inputs srch
