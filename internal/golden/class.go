@@ -65,13 +65,6 @@ var (
 // eigFloor is the part of the largest eigenvalue below which Eig compares nothing.
 const eigFloor = 1e-8
 
-// Track is for step (counted from 1) of a training run beside PyTorch's: 1e-4 at
-// the first step and 1.3 times more at each that follows, as rounding differences
-// grow along a trajectory.
-func Track(step int) Class {
-	return Class{"track", ofLargest, 1e-4 * math.Pow(1.3, float64(step-1))}
-}
-
 // NoFurther is for a float32 computation beside PyTorch's of the same long chain,
 // both judged by PyTorch's in float64: the error may be twice PyTorch's own, torch,
 // which is measured in the same way; up to 1e-3 of the largest it is not counted.

@@ -7,14 +7,14 @@ import "testing"
 // elements are moved one at a time and put back; it must be smooth within the step.
 func CheckGradient(t testing.TB, what string, f func() float64, x, grad []float64) bool {
 	t.Helper()
-	return Check(t, what, Grad64, grad, Differences(f, x))
+	return Check(t, what, Grad64, grad, differences(f, x))
 }
 
-// Differences returns the gradient of f with respect to x by central differences of
+// differences returns the gradient of f with respect to x by central differences of
 // fourth order, whose error is near 1e-11 of f for values around 1:
 //
 //	f′ ≈ (8·(f(+h) − f(−h)) − (f(+2h) − f(−2h))) / 12h,  h = 1e-3
-func Differences(f func() float64, x []float64) []float64 {
+func differences(f func() float64, x []float64) []float64 {
 	const h = 1e-3
 	grad := make([]float64, len(x))
 	for i, v := range x {
