@@ -36,9 +36,13 @@ func weightsOf(t *testing.T, m *onnx.Model) *graph.Weights {
 // feed binds the images of a program.
 func feed(t *testing.T, p *graph.Program, values []float32) {
 	t.Helper()
-	if err := G.Let(p.Input, tensor.New(tensor.WithShape(p.Input.Shape()...), tensor.WithBacking(values))); err != nil {
+	if err := G.Let(p.Input, tensorOf(p.Input, values)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func tensorOf(n *G.Node, values []float32) *tensor.Dense {
+	return tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(values))
 }
 
 // step differentiates loss, runs the program once and returns what loss, gradients and
