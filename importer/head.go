@@ -107,7 +107,7 @@ func AttachHead(m *onnx.Model, h Head) error {
 			return fmt.Errorf("the model already has a tensor %q, which a head would use; rename it", t.Name)
 		}
 	}
-	b := headBuilder{graphBuilder: graphBuilder{m.Graph}, seed: h.Seed}
+	b := headBuilder{graphBuilder: graphBuilder{m.Graph}, seed: h.Seed, opset: m.Opset(""), training: detectBatchNorm(m).Training > 0}
 	width := d
 	switch h.Kind {
 	case HeadNone:
@@ -187,8 +187,10 @@ func reconcile(m *onnx.Model, want Head) (keep bool, err error) {
 // headBuilder adds nodes with fresh weights.
 type headBuilder struct {
 	graphBuilder
-	seed  uint64
-	drawn uint64 // weight tensors so far
+	seed     uint64
+	drawn    uint64 // weight tensors so far
+	opset    int64
+	training bool // batch normalisation in training form
 }
 
 // linear is nn.Linear without bias: y = x·Wᵀ, W [out,in]. output may be "".
@@ -207,7 +209,8 @@ func (b *headBuilder) linear(name, x, output string, in, out int) string {
 	return b.node("Gemm", name, output, []string{x, name + ".weight"}, onnx.IntAttr("transB", 1))
 }
 
-// norm1d is nn.BatchNorm1d(c). output may be "".
+// norm1d is nn.BatchNorm1d(c), in training form where the encoder's are: one in
+// inference form beside them would mean that it is frozen. output may be "".
 func (b *headBuilder) norm1d(name, x, output string, c int) string {
 	for _, suffix := range normSuffixes {
 		values := make([]float32, c)
@@ -218,11 +221,28 @@ func (b *headBuilder) norm1d(name, x, output string, c int) string {
 		}
 		b.graph.SetInitializer(weights.FromFloat32(name+"."+suffix, []int{c}, values))
 	}
-	if y := b.norm(name, x); output == "" {
-		return y
+	y := b.norm(name, x)
+	n := b.graph.Nodes[len(b.graph.Nodes)-1]
+	if output != "" {
+		n.Outputs[0], y = output, output
 	}
-	b.graph.Nodes[len(b.graph.Nodes)-1].Outputs[0] = output
-	return output
+	if b.training {
+		extra := []string{"_running_mean", "_running_var"}
+		if b.opset < 14 {
+			extra = append(extra, "_saved_mean", "_saved_var")
+		} else {
+			n.SetAttribute(onnx.IntAttr("training_mode", 1))
+		}
+		for _, suffix := range extra {
+			n.Outputs = append(n.Outputs, outputOf(name)+suffix)
+		}
+	}
+	return y
+}
+
+// ofHead reports whether AttachHead made the node.
+func ofHead(n *onnx.Node) bool {
+	return strings.HasPrefix(n.Name, projectorPrefix) || strings.HasPrefix(n.Name, slicePrefix)
 }
 
 // Tensors of heads begin with these.

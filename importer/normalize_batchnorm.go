@@ -8,7 +8,8 @@ import (
 	"onnxclr/importer/onnx"
 )
 
-// BatchNormState is what an export left of a network's batch normalisation.
+// BatchNormState is what an export left of a network's batch normalisation, that of
+// an attached head aside.
 type BatchNormState struct {
 	Convolutions int // Conv nodes
 	Kept         int // BatchNormalization nodes
@@ -61,7 +62,7 @@ func detectBatchNorm(m *onnx.Model) BatchNormState {
 	var s BatchNormState
 	normalised := map[string]bool{} // tensors that a BatchNormalization reads
 	for _, n := range g.Nodes {
-		if !n.Standard() {
+		if !n.Standard() || ofHead(n) {
 			continue
 		}
 		switch n.OpType {
@@ -137,6 +138,9 @@ func residual(g *onnx.Graph) bool {
 // batch, as an operator or written out, which takes a root or a quotient.
 func normalises(g *onnx.Graph) bool {
 	return slices.ContainsFunc(g.Nodes, func(n *onnx.Node) bool {
+		if ofHead(n) {
+			return false
+		}
 		switch n.OpType {
 		case "Sqrt", "Reciprocal", "Div", "LRN", "ReduceL2":
 			return true

@@ -25,7 +25,7 @@ func checkBatchNorm(r *Recipe, m *importer.Model, warn func(string)) error {
 	case s.Kept == 0:
 		warn(fmt.Sprintf("%s: %v", m.Path, s))
 	case s.Frozen > 0:
-		warn(fmt.Sprintf("%s: %v; all of them are trained with the statistics of the batch", m.Path, s))
+		warn(fmt.Sprintf("%s: %v; the frozen ones keep their running statistics, as the file says", m.Path, s))
 	}
 	return nil
 }
