@@ -275,10 +275,6 @@ func DetachHead(m *onnx.Model) bool {
 	return true
 }
 
-// DropClassifier removes the output "logits" with everything that only it needed,
-// and reports whether there was one.
-func DropClassifier(m *onnx.Model) bool { return dropOutput(m, LogitsName) }
-
 // dropOutput removes a graph output, and the nodes and initializers that nothing
 // needs any more. What nothing needed before stays.
 func dropOutput(m *onnx.Model, name string) bool {

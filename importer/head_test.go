@@ -210,17 +210,6 @@ func TestAttachHeadRefuses(t *testing.T) {
 	})
 }
 
-func TestDropClassifier(t *testing.T) {
-	m := tinyModel(t)
-	if !DropClassifier(m) || DropClassifier(m) {
-		t.Error("DropClassifier does not report whether there was one")
-	}
-	want, _ := mustConvert(t, plain(t, tiny().random(1)), ConvertOptions{DropClassifier: true})
-	if len(m.Graph.Nodes) != len(want.Graph.Nodes) || len(m.Graph.Initializers) != len(want.Graph.Initializers) {
-		t.Errorf("%d nodes and %d initializers, want %d and %d", len(m.Graph.Nodes), len(m.Graph.Initializers), len(want.Graph.Nodes), len(want.Graph.Initializers))
-	}
-}
-
 func TestBatchesTracked(t *testing.T) {
 	m := tinyModel(t)
 	if err := AddBatches(m, 5); err != nil {

@@ -38,7 +38,7 @@ func demoSummary(chart string, s []*analysis.Spectrum, share float64) string {
 	b.WriteString(`
 The same on your own checkpoint and images:
   onnxclr convert resnet50.pth -o model.onnx
-  onnxclr train --model model.onnx --data IMAGES --method directclr --batch 64 --image-size 96 --epochs 10 -o run
+  onnxclr train --model model.onnx --data IMAGES --method directclr --batch 64 --image-size 96 --epochs 10 --warmup-epochs 1 -o run
   onnxclr embed --model run --data IMAGES -o run.npy
   onnxclr spectrum run.npy -o spectrum.png
   onnxclr export run -o trained.pth

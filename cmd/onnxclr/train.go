@@ -61,15 +61,8 @@ func (s *setting) Type() string       { return s.kind }
 // defaults.
 func recipeFlag(f *pflag.FlagSet, key, name string) *setting {
 	simclr, directclr := recipeField("simclr", key), recipeField("directclr", key)
-	value := &setting{kind: "number"}
-	switch simclr.Kind() {
-	case reflect.Bool:
-		value.kind = "bool"
-	case reflect.String:
-		value.kind = "name"
-	case reflect.Slice:
-		value.kind = "list"
-	}
+	kinds := map[string]string{"bool": "bool", "text": "name", "int": "number", "number": "number", "numbers": "list"}
+	value := &setting{kind: kinds[train.Kind(key)]}
 	switch key {
 	case "model":
 		value.kind = "file"
