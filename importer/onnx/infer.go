@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"onnxclr/importer/weights"
 )
@@ -18,8 +19,10 @@ type Shapes struct {
 	// shapes: Constant nodes, integer arithmetic, and what only moves elements of
 	// these. Float initializers are parameters: nothing computed from them is here.
 	Const map[string]*weights.Tensor
-	// Problem says, by output, why a node's outputs have no shape although its
-	// operator is known and its inputs' shapes are: they do not fit together.
+	// Problem says, by output, why a node cannot be computed although its operator is
+	// known and its inputs' shapes are: they do not fit together. Where it is a
+	// parameter that does not fit, the outputs have the shape that they would have if
+	// it did, so that what does not fit behind them is found as well.
 	Problem map[string]error
 }
 
@@ -108,6 +111,11 @@ func (c *call) run() {
 	}
 	c.types()
 	shapes, err := c.shapes()
+	var m misfit
+	if errors.As(err, &m) {
+		c.problem(err)
+		err = nil
+	}
 	if err == nil {
 		for i, shape := range shapes {
 			if name := c.n.Output(i); name != "" && shape != nil {
@@ -126,13 +134,34 @@ func (c *call) run() {
 }
 
 func (c *call) fail(err error) {
+	c.problem(err)
+	for _, name := range c.n.Outputs {
+		delete(c.Shape, name)
+	}
+}
+
+func (c *call) problem(err error) {
 	err = fmt.Errorf("node %q (%s): %w", c.n.Name, c.n.OpType, err)
 	for _, name := range c.n.Outputs {
 		if name != "" {
 			c.Problem[name] = err
-			delete(c.Shape, name)
 		}
 	}
+}
+
+// misfit is the error of parameters whose shapes leave no doubt of the output's.
+type misfit []string
+
+func (m misfit) Error() string { return strings.Join(m, "; ") }
+
+func (m *misfit) addf(format string, args ...any) { *m = append(*m, fmt.Sprintf(format, args...)) }
+
+// orNil returns what does not fit, or nil.
+func (m misfit) orNil() error {
+	if m == nil {
+		return nil
+	}
+	return m
 }
 
 func (c *call) shapes() ([][]int, error) {

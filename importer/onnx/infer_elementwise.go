@@ -38,25 +38,41 @@ func broadcast(a, b []int) ([]int, error) {
 	return out, nil
 }
 
-// inferBatchNormalization: Y like X; running and saved statistics [C].
+// inferBatchNormalization: Y like X; running and saved statistics [C]. C is what most
+// of the parameters and the input say.
 func inferBatchNormalization(c *call, x [][]int) ([][]int, error) {
 	if len(x[0]) < 2 {
 		return nil, fmt.Errorf("input has shape %v, want at least [N,C]", x[0])
 	}
-	channels := x[0][1]
+	channels, votes := x[0][1], map[int]int{x[0][1]: 1}
+	for i := 1; i < min(len(x), 5); i++ {
+		if len(x[i]) != 1 {
+			continue
+		}
+		n := x[i][0]
+		if votes[n]++; votes[n] > votes[channels] {
+			channels = n
+		}
+	}
+	var m misfit
+	if x[0][1] != channels {
+		m.addf("input %q has %d channels, the parameters are for %d", c.n.Inputs[0], x[0][1], channels)
+	}
 	for i, what := range []string{1: "scale", 2: "bias", 3: "mean", 4: "variance"} {
 		if i == 0 || i >= len(x) || x[i] == nil {
 			continue
 		}
 		if len(x[i]) != 1 || x[i][0] != channels {
-			return nil, fmt.Errorf("%s %q has shape %v, want [%d]", what, c.n.Inputs[i], x[i], channels)
+			m.addf("%s %q has shape %v, want [%d]", what, c.n.Inputs[i], x[i], channels)
 		}
 	}
-	out := [][]int{x[0]}
+	y := append([]int{}, x[0]...)
+	y[1] = channels
+	out := [][]int{y}
 	for range c.n.Outputs[1:] {
 		out = append(out, []int{channels})
 	}
-	return out, nil
+	return out, m.orNil()
 }
 
 // inferLayerNormalization: Y like X; mean and inverse deviation with the normalised

@@ -15,16 +15,17 @@ func inferGemm(c *call, x [][]int) ([][]int, error) {
 	if c.n.Int("transB", 0) != 0 {
 		k2, n = n, k2
 	}
+	var misfits misfit
 	if k != k2 {
-		return nil, fmt.Errorf("input %q has %d features, the weight %q %v wants %d", c.n.Inputs[0], k, c.n.Inputs[1], b, k2)
+		misfits.addf("input %q has %d features, the weight %q %v wants %d", c.n.Inputs[0], k, c.n.Inputs[1], b, k2)
 	}
 	out := []int{m, n}
 	if len(x) > 2 && x[2] != nil {
 		if sum, err := broadcast(out, x[2]); err != nil || len(sum) != 2 || sum[0] != m || sum[1] != n {
-			return nil, fmt.Errorf("bias %q has shape %v, which does not broadcast to %v", c.n.Inputs[2], x[2], out)
+			misfits.addf("bias %q has shape %v, which does not broadcast to %v", c.n.Inputs[2], x[2], out)
 		}
 	}
-	return [][]int{out}, nil
+	return [][]int{out}, misfits.orNil()
 }
 
 // inferMatMul: NumPy's matmul.

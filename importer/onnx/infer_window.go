@@ -9,17 +9,24 @@ func inferConv(c *call, x [][]int) ([][]int, error) {
 		return nil, fmt.Errorf("input %v and filter %v: want [N,C,…] and [K,C/group,…] with as many spatial dimensions", in, w)
 	}
 	group := c.n.Int("group", 1)
-	if group < 1 || group > 1<<30 || w[1] > 1<<30 || int64(w[1])*group != int64(in[1]) {
-		return nil, fmt.Errorf("filter %q %v with group %d wants %d input channels, the input %q has %d", c.n.Inputs[1], w, group, int64(w[1])*group, c.n.Inputs[0], in[1])
+	if group < 1 || group > 1<<30 || w[1] > 1<<30 {
+		return nil, fmt.Errorf("filter %q %v with group %d: impossible numbers of input channels", c.n.Inputs[1], w, group)
+	}
+	var m misfit
+	if int64(w[1])*group != int64(in[1]) {
+		m.addf("filter %q %v with group %d wants %d input channels, the input %q has %d", c.n.Inputs[1], w, group, int64(w[1])*group, c.n.Inputs[0], in[1])
 	}
 	if k := c.n.Ints("kernel_shape"); k != nil && !equal64(k, w[2:]) {
 		return nil, fmt.Errorf("attribute kernel_shape is %v, the filter %q has shape %v", k, c.n.Inputs[1], w)
 	}
 	if b := x[2:]; len(b) > 0 && b[0] != nil && (len(b[0]) != 1 || b[0][0] != w[0]) {
-		return nil, fmt.Errorf("bias %q has shape %v, want [%d]", c.n.Inputs[2], b[0], w[0])
+		m.addf("bias %q has shape %v, want [%d]", c.n.Inputs[2], b[0], w[0])
 	}
-	out := []int{in[0], w[0]}
-	return c.window(out, in[2:], w[2:], false)
+	out, err := c.window([]int{in[0], w[0]}, in[2:], w[2:], false)
+	if err != nil {
+		return nil, err
+	}
+	return out, m.orNil()
 }
 
 // inferPool: X [N,C,d…] → [N,C,…], and MaxPool's Indices of the same shape.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -109,6 +110,9 @@ func Build(m *onnx.Model, w *Weights, opts Options) (*Program, error) {
 	if err := unsupported(nodes, opset); err != nil {
 		return nil, err
 	}
+	if err := misfits(nodes, inferred.Problem, opset); err != nil {
+		return nil, err
+	}
 	b := newBuilder(m, w, opts, inferred, input)
 	b.mixed = slices.ContainsFunc(nodes, func(n *onnx.Node) bool { return n.OpType == "BatchNormalization" && trains(n, opset) })
 	for _, n := range nodes {
@@ -134,6 +138,23 @@ func newBuilder(m *onnx.Model, w *Weights, opts Options, inferred *onnx.Shapes, 
 		values: map[string]*G.Node{input: x}, params: map[string]*Param{}, buffers: map[string]*G.Node{}, aliases: map[string]string{},
 		program: &Program{Graph: g, Input: x, Outputs: map[string]*G.Node{}},
 	}
+}
+
+// misfits names every node whose tensors do not fit together.
+func misfits(nodes []*onnx.Node, problems map[string]error, opset int64) error {
+	var found []string
+	for _, n := range nodes {
+		if err := problems[n.Output(0)]; err != nil {
+			found = append(found, err.Error())
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%s (opset %d)", found[0], opset)
+	}
+	return fmt.Errorf("%d nodes do not fit their inputs (opset %d):\n  %s", len(found), opset, strings.Join(found, "\n  "))
 }
 
 // label is the node's name, or its first output's where it has none: names are

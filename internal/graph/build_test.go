@@ -61,6 +61,11 @@ func TestRefuses(t *testing.T) {
 		{"momentum", func(m *graphtest.Model) string {
 			return m.Node("BatchNormalization", []string{"input", m.Param("g", 3), m.Param("b", 3), m.Param("m", 3), m.Param("v", 3)}, onnx.FloatAttr("momentum", 1.5))
 		}, []string{"momentum", "1.5"}},
+		{"several parameters of other shapes", func(m *graphtest.Model) string {
+			y := m.Node("Conv", []string{"input", m.Param("w1", 5, 3, 1, 1), m.Param("b1", 4)})
+			y = m.Node("BatchNormalization", []string{y, m.Param("g", 5), m.Param("b", 4), m.Param("m", 5), m.Param("v", 5, 1)})
+			return m.Node("Conv", []string{m.Relu(y), m.Param("w2", 2, 6, 1, 1)})
+		}, []string{"3 nodes do not fit", `"b1" has shape [4], want [5]`, `"b" has shape [4], want [5]`, `"v" has shape [5 1]`, `"w2" [2 6 1 1] with group 1 wants 6`, "opset 17"}},
 		{"running statistics read by nobody", func(m *graphtest.Model) string {
 			return m.Node("BatchNormalization", []string{"input", m.Param("g", 3), m.Param("b", 3)})
 		}, []string{"input 3"}},
@@ -139,7 +144,7 @@ func TestRefusesOptions(t *testing.T) {
 		{"no output", graph.Options{Batch: 2, Channels: 3, Height: 8, Width: 8}, "no output"},
 		{"unknown output", graph.Options{Batch: 2, Channels: 3, Height: 8, Width: 8, Outputs: []string{"embeding"}}, `"embeding"`},
 		{"a parameter for output", graph.Options{Batch: 2, Channels: 3, Height: 8, Width: 8, Outputs: []string{"fc.bias"}}, `"fc.bias"`},
-		{"channels", graph.Options{Batch: 2, Channels: 1, Height: 8, Width: 8, Outputs: []string{"direct"}}, "3 input channels, the input has 1"},
+		{"channels", graph.Options{Batch: 2, Channels: 1, Height: 8, Width: 8, Outputs: []string{"direct"}}, `3 input channels, the input "input" has 1`},
 		{"one value a channel", graph.Options{Batch: 2, Channels: 3, Height: 2, Width: 2, Views: 2, Train: true, Outputs: []string{"direct"}}, "no variance"},
 	} {
 		_, err := graph.Build(m, w, tc.opts)
