@@ -17,6 +17,7 @@ import (
 	"onnxclr/internal/graph"
 	"onnxclr/internal/kernel"
 	"onnxclr/internal/kernel/reference"
+	"onnxclr/internal/memory"
 	"onnxclr/internal/vm"
 )
 
@@ -39,10 +40,14 @@ type learner struct {
 
 // newLearner opens the recipe's model and attaches its head or, when there is a
 // checkpoint, opens that. size is what Source.Size returns.
-func newLearner(r *Recipe, dir string, saved *state, size [3]int, warn func(string)) (*learner, error) {
+func newLearner(r *Recipe, o Options, saved *state, size [3]int, warn func(string)) (*learner, error) {
 	path := r.Model
 	if saved != nil {
-		path = filepath.Join(checkpointPath(dir, saved.Step), modelName)
+		path = filepath.Join(checkpointPath(o.Dir, saved.Step), modelName)
+	}
+	limit := o.Memory
+	if limit == 0 {
+		limit = memory.Available()
 	}
 	model, err := importer.OpenModel(path)
 	if err != nil {
@@ -58,11 +63,11 @@ func newLearner(r *Recipe, dir string, saved *state, size [3]int, warn func(stri
 				return err
 			}
 		}
-		if err := l.compile(r); err != nil {
+		if err := l.compile(r, limit); err != nil {
 			return err
 		}
 		if saved != nil {
-			return l.restore(dir, saved)
+			return l.restore(o.Dir, saved)
 		}
 		return nil
 	}()
@@ -73,47 +78,106 @@ func newLearner(r *Recipe, dir string, saved *state, size [3]int, warn func(stri
 	return l, nil
 }
 
-// compile turns the model into a differentiated, planned graph.
-func (l *learner) compile(r *Recipe) (err error) {
-	m := l.model.ONNX
-	if l.weights, err = graph.NewWeights(m); err != nil {
+// compile turns the model into a differentiated, planned graph that fits into limit
+// bytes of memory; 0 means any.
+func (l *learner) compile(r *Recipe, limit int64) (err error) {
+	if l.weights, err = graph.NewWeights(l.model.ONNX); err != nil {
 		return err
 	}
-	l.program, err = graph.Build(m, l.weights, graph.Options{
-		Batch: l.images[0], Channels: l.images[1], Height: l.images[2], Width: l.images[3],
-		Views: 2, Train: true, Outputs: []string{importer.EmbeddingName},
-	})
+	keep, err := l.build(r)
 	if err != nil {
 		return err
 	}
-	l.z = l.program.Outputs[importer.EmbeddingName]
-	if l.loss, err = addLoss(r, l.z); err != nil {
-		return err
-	}
-	if err := l.program.Differentiate(l.loss); err != nil {
-		return err
-	}
-	keep := []*G.Node{l.loss, l.z}
 	for _, p := range l.program.Params {
-		if d := m.Graph.Initializer(p.Name).DType; d != weights.Float32 {
+		if d := l.model.ONNX.Graph.Initializer(p.Name).DType; d != weights.Float32 {
 			return fmt.Errorf("parameter %q is %v; only float32 is trained, convert the model first", p.Name, d)
 		}
 		l.params = append(l.params, Param{p.Name, p.Shape, p.Value})
-		keep = append(keep, p.Grad)
 	}
-	for _, n := range l.program.Norms {
-		keep = append(keep, n.Stats)
+	o := planOptions(r, keep)
+	if limit > 0 {
+		o.MaxBytes = max(limit-l.beside(), 1)
 	}
-	l.machine, err = vm.Compile(l.program.Graph, vm.Options{Keep: keep, MaxBytes: availableMemory()})
+	l.machine, err = vm.Compile(l.program.Graph, o)
 	var big *vm.MemoryError
 	if errors.As(err, &big) {
-		return fmt.Errorf("a step of %d images at %d×%d: %w; use a smaller batch or image_size", l.images[0]/2, l.images[2], l.images[3], err)
+		return l.tooLarge(r, big.Need+l.beside(), limit)
 	}
 	if err != nil {
 		return err
 	}
 	l.optimizer = newOptimizer(r, l.machine.Pool())
 	return nil
+}
+
+// build makes the graph of a step on l.images and returns the nodes that a step is
+// run for.
+func (l *learner) build(r *Recipe) (keep []*G.Node, err error) {
+	l.program, err = graph.Build(l.model.ONNX, l.weights, graph.Options{
+		Batch: l.images[0], Channels: l.images[1], Height: l.images[2], Width: l.images[3],
+		Views: 2, Train: true, Outputs: []string{importer.EmbeddingName},
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.z = l.program.Outputs[importer.EmbeddingName]
+	if l.loss, err = addLoss(r, l.z); err != nil {
+		return nil, err
+	}
+	if err := l.program.Differentiate(l.loss); err != nil {
+		return nil, err
+	}
+	keep = []*G.Node{l.loss, l.z}
+	for _, p := range l.program.Params {
+		keep = append(keep, p.Grad)
+	}
+	for _, n := range l.program.Norms {
+		keep = append(keep, n.Stats)
+	}
+	return keep, nil
+}
+
+func planOptions(r *Recipe, keep []*G.Node) vm.Options {
+	return vm.Options{Keep: keep, Exact: r.Exact}
+}
+
+// beside returns the bytes that training takes besides the plan and the weights: the
+// optimizer's moving sums, and the batch in use with the one in preparation.
+func (l *learner) beside() int64 {
+	images := int64(4)
+	for _, d := range l.images {
+		images *= int64(d)
+	}
+	return 4*int64(l.values()) + 2*images
+}
+
+// tooLarge finds out which batch would fit.
+func (l *learner) tooLarge(r *Recipe, need, limit int64) error {
+	n := l.images[0] / 2
+	e := &memory.TooLargeError{
+		What: fmt.Sprintf("a step of %d images, two views each, at %d×%d", n, l.images[2], l.images[3]),
+		Need: need, Available: limit, Least: 2, Flag: "--batch",
+	}
+	if r.Views != "" {
+		e.Flag = ""
+	}
+	var err error
+	e.Batch, err = memory.Largest(e.Least, n-1, limit, func(batch int) (int64, error) {
+		l.images[0] = 2 * batch
+		keep, err := l.build(r)
+		if err != nil {
+			return 0, err
+		}
+		p, err := vm.NewPlan(l.program.Graph, planOptions(r, keep))
+		if err != nil {
+			return 0, err
+		}
+		return p.Reserved() + l.beside(), nil
+	})
+	if err != nil {
+		return err
+	}
+	return e
 }
 
 // restore takes the step and the optimizer's state from a checkpoint.
@@ -211,8 +275,8 @@ func (l *learner) values() int {
 	return n
 }
 
-// memory returns the bytes of the plan, the weights and the optimizer.
-func (l *learner) memory() int64 { return l.machine.Plan().Memory() + 4*int64(l.values()) }
+// memory returns the bytes of the plan, the weights, the optimizer and the batches.
+func (l *learner) memory() int64 { return l.machine.Plan().Memory() + l.beside() }
 
 func (l *learner) close() {
 	if l.machine != nil {

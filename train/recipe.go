@@ -42,6 +42,7 @@ type Recipe struct {
 	Steps        int       `yaml:"steps" note:"overrides epochs"`
 
 	Seed            uint64 `yaml:"seed" group:"Run" note:"of the order of images, their views and the projector's weights"`
+	Exact           bool   `yaml:"exact" note:"no Winograd: convolutions within 1e-6 of their largest output instead of 3.1e-6, slower"`
 	CheckpointEvery int    `yaml:"checkpoint_every" note:"steps; 0 = once an epoch" free:"true"`
 	KeepCheckpoints int    `yaml:"keep_checkpoints" note:"newest ones kept" free:"true"`
 

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"onnxclr/internal/memory"
 )
 
 // Reporter is told how a run goes, from one goroutine. What it does cannot change
@@ -94,7 +96,7 @@ func (p *progress) Begin(s Start) {
 		from = fmt.Sprintf(", continuing at step %d", s.First)
 	}
 	p.line(fmt.Sprintf("training %s: %s parameters, %d images a step at %d×%d, %d steps (%d an epoch), %s of memory%s",
-		s.Dir, thousands(s.Parameters), s.Batch, s.Height, s.Width, s.Total, s.StepsPerEpoch, megabytes(s.Memory), from))
+		s.Dir, thousands(s.Parameters), s.Batch, s.Height, s.Width, s.Total, s.StepsPerEpoch, memory.Text(s.Memory), from))
 }
 
 func (p *progress) Step(m Metrics) {
@@ -177,16 +179,6 @@ func rounded(x float64) string {
 		return fmt.Sprintf("%.2g", x)
 	}
 	return fmt.Sprintf("%.0f", x)
-}
-
-func megabytes(n int64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%d GB", n>>30)
-	case n < 10<<20:
-		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%d MB", n>>20)
 }
 
 // thousands writes 25557032 as 25,557,032.

@@ -18,6 +18,7 @@ type Options struct {
 	Resume bool   // continue the run in Dir; one without a checkpoint starts at step 0
 	Force  bool   // replace what is in Dir
 
+	Memory   int64    // bytes that the run may take; 0: what the machine has free
 	Reporter Reporter // nil: silent
 	Source   Source   // nil: what the recipe's data or views name; else the caller closes it
 }
@@ -72,7 +73,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := newLearner(&r, o.Dir, saved, [3]int{batch, height, width}, report.Warn)
+	l, err := newLearner(&r, o, saved, [3]int{batch, height, width}, report.Warn)
 	if err != nil {
 		return err
 	}

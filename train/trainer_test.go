@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -358,6 +359,66 @@ func TestFailureInTheFirstStepLeavesNothing(t *testing.T) {
 	}
 }
 
+// wide is a model with convolutions that Winograd's filtering takes.
+func wide(t testing.TB) string {
+	t.Helper()
+	c, err := importer.OpenCheckpoint(golden.Testdata(t, "checkpoints/demo.pth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	m, _, err := importer.Convert(c, importer.ConvertOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "wide.onnx")
+	if err := file.Write(path, m.Encode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Exact is part of what is computed: other bits, nearly the same losses, and no
+// resuming across.
+func TestExact(t *testing.T) {
+	fast, exact := t.TempDir(), t.TempDir()
+	flags := append(simclr, "model", wide(t), "steps", "1", "warmup-epochs", "0", "batch", "4")
+	src := func() *randomSource { return &randomSource{n: 4, side: 64, perEpoch: 3, name: "random"} }
+	var a, b watcher
+	mustRun(t, fast, recipe(t, flags...), Options{Source: src(), Reporter: &a})
+	r := recipe(t, append(flags, "exact", "true")...)
+	mustRun(t, exact, r, Options{Source: src(), Reporter: &b})
+	if outcome(t, fast)[modelName] == outcome(t, exact)[modelName] {
+		t.Error("exact changed nothing")
+	}
+	golden.Check(t, "loss", golden.Model, []float32{a.result.Last.Loss}, []float32{b.result.Last.Loss})
+	if err := run(t, fast, r, Options{Resume: true, Source: src()}); err == nil || !strings.Contains(err.Error(), "exact is true, was false") {
+		t.Errorf("resumed otherwise: %v", err)
+	}
+}
+
+// One step's bits do not depend on how many goroutines may run at once: neither the
+// kernels' nor the loader's.
+func TestResultsDoNotDependOnGOMAXPROCS(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	model := wide(t)
+	var first map[string]string
+	for _, workers := range []int{1, 2, 7} {
+		runtime.GOMAXPROCS(workers)
+		r := imageRecipe(t, "model", model, "steps", "2", "warmup-epochs", "0", "image-size", "48")
+		dir := t.TempDir()
+		if err := Run(t.Context(), r, Options{Dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+		got := outcome(t, dir)
+		if first == nil {
+			first = got
+			continue
+		}
+		sameOutcome(t, fmt.Sprintf("GOMAXPROCS %d beside 1", workers), got, first)
+	}
+}
+
 // Resuming what has not begun begins it.
 func TestResumeWithoutCheckpointStartsAtZero(t *testing.T) {
 	r := recipe(t, append(simclr, "checkpoint-every", "100")...)
@@ -414,7 +475,7 @@ func TestDivergenceKeepsTheLastGoodCheckpoint(t *testing.T) {
 				if _, err := readCheckpoint(dir, s); err != nil {
 					t.Error(err)
 				}
-				l, err := newLearner(&r, dir, &state{Step: s}, [3]int{4, 32, 32}, func(string) {})
+				l, err := newLearner(&r, Options{Dir: dir}, &state{Step: s}, [3]int{4, 32, 32}, func(string) {})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -439,7 +500,7 @@ func TestDivergenceKeepsTheLastGoodCheckpoint(t *testing.T) {
 // Infinite input breaks the first layer of the forward pass, and that is named.
 func TestDivergenceNamesTheFirstLayer(t *testing.T) {
 	r := recipe(t, simclr...)
-	l, err := newLearner(&r, "", nil, [3]int{4, 32, 32}, func(string) {})
+	l, err := newLearner(&r, Options{}, nil, [3]int{4, 32, 32}, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -505,6 +566,39 @@ func TestUnusableModelsAreRefused(t *testing.T) {
 		a, b := tensorsOf(t, folded), tensorsOf(t, filepath.Join(dir, modelName))
 		if reflect.DeepEqual(a, b) {
 			t.Error("nothing was trained")
+		}
+	})
+	t.Run("too large", func(t *testing.T) {
+		large := source()
+		large.n = 1 << 12
+		refuse := func(memory int64, want string) string {
+			t.Helper()
+			dir := filepath.Join(t.TempDir(), "run")
+			err := run(t, dir, recipe(t, "batch", "4096"), Options{Source: large, Memory: memory})
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Fatalf("in %d bytes: error %v, want %q", memory, err, want)
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Error("a run directory was left behind")
+			}
+			return err.Error()
+		}
+		refuse(1000, "not even a batch of 2 fits")
+		const room = 3 << 20
+		text := refuse(room, "a step of 4096 images, two views each, at 32×32 needs 496 MB of memory, 3.0 MB are available; the largest batch that fits is ")
+		_, fits, _ := strings.Cut(text, "--batch ")
+		batch, err := strconv.Atoi(fits)
+		if err != nil {
+			t.Fatalf("no batch in %q", text)
+		}
+		// What it says fits does, and no more does.
+		for _, more := range []int{0, 1} {
+			src := source()
+			src.n = batch + more
+			err := run(t, t.TempDir(), recipe(t, "batch", strconv.Itoa(src.n), "steps", "1", "warmup-epochs", "0"), Options{Source: src, Memory: room})
+			if (err == nil) != (more == 0) {
+				t.Errorf("batch %d in %d bytes: %v", src.n, room, err)
+			}
 		}
 	})
 	t.Run("one image", func(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 type embedOptions struct {
 	model, data, node, split, out, labels string
 	size, batch                           int
-	force                                 bool
+	exact, force                          bool
 }
 
 var embedVerb = &verb{
@@ -45,6 +45,7 @@ bytes, or generated:textures.`,
 		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
 		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows")
+		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the rows: .npy, N×D, float32")
 		f.StringVar(&o.labels, "labels", "", "`file` of the labels: .npy, N, int64")
 		f.BoolVar(&o.force, "force", false, "replace existing outputs")
@@ -84,7 +85,8 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	e, err := newEmbedder(m.ONNX, tensor, size, min(o.batch, ds.Len()))
+	t.kernels()
+	e, err := newEmbedder(m.ONNX, tensor, size, min(o.batch, ds.Len()), o.exact)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -196,8 +198,8 @@ type embedder struct {
 	pixels int // that are averaged to a value of it
 }
 
-func newEmbedder(m *onnx.Model, tensor string, size, batch int) (*embedder, error) {
-	e, err := newEvaluator(m, [3]int{3, size, size}, batch, []string{tensor})
+func newEmbedder(m *onnx.Model, tensor string, size, batch int, exact bool) (*embedder, error) {
+	e, err := newEvaluator(m, [3]int{3, size, size}, batch, exact, []string{tensor})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"onnxclr/importer/onnx"
 	"onnxclr/internal/graph"
+	"onnxclr/internal/memory"
 	"onnxclr/internal/vm"
 )
 
@@ -20,13 +22,14 @@ type evaluator struct {
 	size    [3]int // channels, height, width
 	outputs []string
 	batch   int
+	exact   bool // no Winograd
 	program *graph.Program
 	machine *vm.Machine
 }
 
 // newEvaluator prepares to compute the tensors named, for up to batch images of
 // size [C,H,W] at a time.
-func newEvaluator(m *onnx.Model, size [3]int, batch int, outputs []string) (*evaluator, error) {
+func newEvaluator(m *onnx.Model, size [3]int, batch int, exact bool, outputs []string) (*evaluator, error) {
 	for _, name := range outputs {
 		if err := findTensor(m, name); err != nil {
 			return nil, err
@@ -36,25 +39,61 @@ func newEvaluator(m *onnx.Model, size [3]int, batch int, outputs []string) (*eva
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluator{model: m, weights: w, size: size, outputs: outputs}
+	e := &evaluator{model: m, weights: w, size: size, exact: exact, outputs: outputs}
 	return e, e.compile(batch)
 }
 
-func (e *evaluator) compile(batch int) (err error) {
+func (e *evaluator) compile(batch int) error {
 	e.close()
-	e.batch = batch
+	o, err := e.build(batch)
+	if err != nil {
+		return err
+	}
+	e.batch, o.MaxBytes = batch, memory.Available()
+	e.machine, err = vm.Compile(e.program.Graph, o)
+	var big *vm.MemoryError
+	if errors.As(err, &big) {
+		return e.tooLarge(big)
+	}
+	return err
+}
+
+// build makes the graph for batch images and says what of it is computed.
+func (e *evaluator) build(batch int) (o vm.Options, err error) {
 	e.program, err = graph.Build(e.model, e.weights, graph.Options{
 		Batch: batch, Channels: e.size[0], Height: e.size[1], Width: e.size[2], Outputs: e.outputs,
 	})
 	if err != nil {
+		return o, err
+	}
+	o = vm.Options{FixedParameters: true, Exact: e.exact}
+	for _, name := range e.outputs {
+		o.Keep = append(o.Keep, e.program.Outputs[name])
+	}
+	return o, nil
+}
+
+// tooLarge finds out which batch would fit.
+func (e *evaluator) tooLarge(big *vm.MemoryError) (err error) {
+	t := &memory.TooLargeError{
+		What: fmt.Sprintf("computing %d images at %d×%d at a time", e.batch, e.size[1], e.size[2]),
+		Need: big.Need, Available: big.Limit, Least: 1, Flag: "--batch",
+	}
+	t.Batch, err = memory.Largest(t.Least, e.batch-1, big.Limit, func(batch int) (int64, error) {
+		o, err := e.build(batch)
+		if err != nil {
+			return 0, err
+		}
+		p, err := vm.NewPlan(e.program.Graph, o)
+		if err != nil {
+			return 0, err
+		}
+		return p.Reserved(), nil
+	})
+	if err != nil {
 		return err
 	}
-	var keep []*G.Node
-	for _, name := range e.outputs {
-		keep = append(keep, e.program.Outputs[name])
-	}
-	e.machine, err = vm.Compile(e.program.Graph, vm.Options{Keep: keep, FixedParameters: true})
-	return err
+	return t
 }
 
 // shape returns the shape of an output for n images.

@@ -19,6 +19,8 @@ type runOptions struct {
 	out     string
 	input   string
 	outputs []string
+	batch   int
+	exact   bool
 	force   bool
 }
 
@@ -37,6 +39,8 @@ be named; inspect lists them.`,
 		f.StringVar(&o.input, "input", "", "`[NAME=]X.npy`, the images; NAME is the model's input")
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the result: .npy for one output, .npz for several")
 		f.StringArrayVar(&o.outputs, "output", nil, "`tensor` to compute; may be repeated")
+		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the results")
+		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.BoolVar(&o.force, "force", false, "replace an existing output")
 		return o.run
 	},
@@ -50,6 +54,8 @@ func (o *runOptions) run(ctx context.Context, t *terminal, args []string) error 
 		return usagef("name the images, with --input X.npy")
 	case o.out == "":
 		return usagef("say where the result goes, with -o Y.npy or -o Y.npz")
+	case o.batch < 1 || o.batch > 1<<16:
+		return usagef("--batch is %d, want 1 to %d", o.batch, 1<<16)
 	}
 	if err := hasExtension(o.out, ".npy", ".npz"); err != nil {
 		return err
@@ -83,7 +89,8 @@ func (o *runOptions) run(ctx context.Context, t *terminal, args []string) error 
 	if err != nil {
 		return err
 	}
-	results, err := evaluateAll(ctx, t, m.ONNX, images, shape, outputs)
+	t.kernels()
+	results, err := o.evaluate(ctx, t, m.ONNX, images, shape, outputs)
 	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
@@ -134,14 +141,10 @@ func readImages(path string) ([]float32, []int, error) {
 	return images, shape, err
 }
 
-// runBatch bounds the memory of a run: the rows of its outputs do not depend on
-// which images share a batch.
-const runBatch = 64
-
-// evaluateAll computes outputs for images of the shape [N,C,H,W], some at a time.
-func evaluateAll(ctx context.Context, t *terminal, m *onnx.Model, images []float32, shape []int, outputs []string) ([]npy.Named, error) {
+// evaluate computes outputs for images of the shape [N,C,H,W], some at a time.
+func (o *runOptions) evaluate(ctx context.Context, t *terminal, m *onnx.Model, images []float32, shape []int, outputs []string) ([]npy.Named, error) {
 	n, size := shape[0], [3]int{shape[1], shape[2], shape[3]}
-	e, err := newEvaluator(m, size, min(n, runBatch), outputs)
+	e, err := newEvaluator(m, size, min(n, o.batch), o.exact, outputs)
 	if err != nil {
 		return nil, err
 	}
@@ -149,12 +152,12 @@ func evaluateAll(ctx context.Context, t *terminal, m *onnx.Model, images []float
 	results := make([]npy.Named, len(outputs))
 	values := make([][]float32, len(outputs))
 	each := size[0] * size[1] * size[2]
-	for first := 0; first < n; first += runBatch {
+	for first := 0; first < n; first += o.batch {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		t.progress("%d of %d images", first, n)
-		got, err := e.run(images[first*each : min(first+runBatch, n)*each])
+		got, err := e.run(images[first*each : min(first+o.batch, n)*each])
 		if err != nil {
 			return nil, err
 		}

@@ -127,6 +127,7 @@ func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) erro
 	for _, w := range warnings {
 		t.warn("%s", w)
 	}
+	t.kernels()
 	return trainRun(ctx, t, r, train.Options{Dir: o.out, Resume: o.resume, Force: o.force})
 }
 

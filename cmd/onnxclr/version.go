@@ -19,6 +19,7 @@ var versionVerb = &verb{
 				return usagef("takes no arguments, %q given", args[0])
 			}
 			t.print("onnxclr %s (%s, %s/%s)\n", version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			t.kernels()
 			return nil
 		}
 	},

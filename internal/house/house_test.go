@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/kernel":           {},
 	"internal/kernel/reference": {"internal/kernel"},
 	"internal/file":             {},
+	"internal/memory":           {},
 	"internal/stream":           {},
 	"internal/version":          {},
 	"internal/nearest":          {},

@@ -44,6 +44,15 @@ type machine struct {
 	windowGrad func(dx, x, dy *float32, ldh, ldw, r, s, c int)
 }
 
+// Implementation names the kernels that a Pool runs on this processor, as
+// Pool.Implementation does, and says, of the portable ones, why there are no faster.
+func Implementation() (name, reason string) {
+	if name = best().name; name == portableMachine.name {
+		reason = portableReason()
+	}
+	return name, reason
+}
+
 // tile is a product of a few rows and columns, c (+)= a·b.
 type tile struct {
 	a, b, c       *float32

@@ -22,6 +22,9 @@ func machines() []*machine {
 	return list
 }
 
+// portableReason says why there is nothing faster than the portable kernels.
+func portableReason() string { return "this CPU has no AVX2+FMA" }
+
 type tileFunc func(a, b, c *float32, lda, ldb, ldc, k, cols, add int)
 
 var avx512Machine = machine{

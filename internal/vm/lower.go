@@ -163,6 +163,9 @@ func (m *Machine) folded(i *instruction, op convFolded) int {
 	i.work = g.FLOPs()
 	scale, shift := make([]float32, g.K), make([]float32, g.K)
 	a := &kernel.ConvForwardArgs{G: g, Bias: shift, ReLU: op.ReLU, Exact: m.exact}
+	if m.fixed {
+		m.filters += kernel.ForwardFilters(g, m.exact)
+	}
 	i.run = func() {
 		if !a.Packed {
 			if a.W == nil {

@@ -17,7 +17,8 @@ type Options struct {
 	// FixedParameters says that parameters keep their values between runs: what
 	// depends on them alone is computed in the first run only.
 	FixedParameters bool
-	// MaxBytes refuses a plan that needs more memory; 0 means no limit.
+	// MaxBytes refuses, with a MemoryError, a plan that needs more memory beside inputs
+	// and parameters; 0 means no limit.
 	MaxBytes int64
 }
 
@@ -29,6 +30,9 @@ type Machine struct {
 	pool      *kernel.Pool
 	exact     bool
 	fixed     bool
+	size      int // floats of the arena
+	work      int // floats of the workspace
+	filters   int // floats of filters kept between runs
 	arena     []float32
 	workspace []float32
 	err       error // of a called operator, during a run
@@ -43,42 +47,63 @@ var _ G.VM = (*Machine)(nil)
 // Compile plans the computation of o.Keep and reserves its memory. The values of
 // leaves (inputs, parameters) are read from their nodes at every run.
 func Compile(g *G.ExprGraph, o Options) (*Machine, error) {
-	t, err := translate(g, o.Keep)
+	m, constants, err := plan(g, o)
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, pool: kernel.NewPool(o.Workers), exact: o.Exact, fixed: o.FixedParameters}
-	for _, n := range o.Keep {
-		m.kept[n.ID()] = t.rowMajor(t.values[n.ID()])
-	}
-	size := place(m.code)
-	work := 0
-	for _, i := range m.code {
-		w, err := m.lower(i)
-		if err != nil {
-			m.Close()
-			return nil, err
-		}
-		work = max(work, w)
-	}
-	if need := 4 * int64(size+work); o.MaxBytes > 0 && need > o.MaxBytes {
+	if need := m.Plan().Reserved(); o.MaxBytes > 0 && need > o.MaxBytes {
 		m.Close()
 		return nil, &MemoryError{Need: need, Limit: o.MaxBytes}
 	}
-	m.arena, m.workspace = make([]float32, size), make([]float32, work)
+	m.arena, m.workspace = make([]float32, m.size), make([]float32, m.work)
 	for _, i := range m.code {
 		for _, v := range i.out {
 			r := v.root()
 			v.data = m.arena[r.offset : r.offset+v.size : r.offset+v.size]
 		}
 	}
-	for v, c := range t.constant {
+	for v, c := range constants {
 		if v.data, err = floats(c); err != nil {
 			m.Close()
 			return nil, fmt.Errorf("vm: constant %q: %w", v.name, err)
 		}
 	}
 	return m, m.bindKept()
+}
+
+// NewPlan returns the plan that Compile would carry out, whatever o.MaxBytes says,
+// without reserving its memory.
+func NewPlan(g *G.ExprGraph, o Options) (*Plan, error) {
+	o.Workers = 1 // no goroutines for nothing
+	m, _, err := plan(g, o)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	return m.Plan(), nil
+}
+
+// plan is Compile up to the reserving of memory. It also returns the values of
+// constants.
+func plan(g *G.ExprGraph, o Options) (*Machine, map[*value]G.Value, error) {
+	t, err := translate(g, o.Keep)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, pool: kernel.NewPool(o.Workers), exact: o.Exact, fixed: o.FixedParameters}
+	for _, n := range o.Keep {
+		m.kept[n.ID()] = t.rowMajor(t.values[n.ID()])
+	}
+	m.size = place(m.code)
+	for _, i := range m.code {
+		w, err := m.lower(i)
+		if err != nil {
+			m.Close()
+			return nil, nil, err
+		}
+		m.work = max(m.work, w)
+	}
+	return m, t.constant, nil
 }
 
 // MemoryError says that a plan needs more memory than it may use.

@@ -14,6 +14,7 @@ type Plan struct {
 	ArenaBytes     int64 // activations, gradients and results, reused by lifetime
 	NaiveBytes     int64 // the same if nothing were reused
 	WorkspaceBytes int64 // scratch of the largest step
+	FilterBytes    int64 // filters as the kernels read them, kept where parameters are fixed
 	ParameterBytes int64 // inputs and parameters, which belong to the caller
 }
 
@@ -26,11 +27,14 @@ type Step struct {
 }
 
 // Memory returns the bytes that running the plan needs, the parameters included.
-func (p *Plan) Memory() int64 { return p.ArenaBytes + p.WorkspaceBytes + p.ParameterBytes }
+func (p *Plan) Memory() int64 { return p.Reserved() + p.ParameterBytes }
+
+// Reserved returns the bytes that a machine takes for itself.
+func (p *Plan) Reserved() int64 { return p.ArenaBytes + p.WorkspaceBytes + p.FilterBytes }
 
 // Plan returns the machine's plan.
 func (m *Machine) Plan() *Plan {
-	p := &Plan{ArenaBytes: 4 * int64(len(m.arena)), WorkspaceBytes: 4 * int64(len(m.workspace))}
+	p := &Plan{ArenaBytes: 4 * int64(m.size), WorkspaceBytes: 4 * int64(m.work), FilterBytes: 4 * int64(m.filters)}
 	for _, v := range m.leaves {
 		p.ParameterBytes += 4 * int64(v.size)
 	}

@@ -59,6 +59,8 @@ type Loader struct {
 	o        Options
 	perEpoch int
 
+	begin sync.Once
+	ctx   context.Context
 	stop  context.CancelFunc
 	free  chan *Batch // buffers to be filled
 	ready chan *Batch // in step order; their samples may still be in the making
@@ -99,7 +101,8 @@ func NewEvaluation(ds Dataset, batch, size, workers int) (*Loader, error) {
 	})
 }
 
-// NewLoader starts the workers. Close must be called to stop them.
+// NewLoader makes a loader whose workers start with the first call of Next. Close
+// must be called to stop them.
 func NewLoader(ds Dataset, o Options) (*Loader, error) {
 	switch {
 	case ds.Len() == 0:
@@ -122,14 +125,17 @@ func NewLoader(ds Dataset, o Options) (*Loader, error) {
 	for range buffers {
 		l.free <- &Batch{views: len(o.Views)}
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	l.stop = stop
-	tasks := make(chan task, o.Workers)
-	l.group.Go(func() { l.dispatch(ctx, tasks) })
-	for range o.Workers {
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	return l, nil
+}
+
+// start starts the workers.
+func (l *Loader) start() {
+	tasks := make(chan task, l.o.Workers)
+	l.group.Go(func() { l.dispatch(l.ctx, tasks) })
+	for range l.o.Workers {
 		l.group.Go(func() { l.work(tasks) })
 	}
-	return l, nil
 }
 
 // StepsPerEpoch is the number of batches of one pass.
@@ -150,6 +156,7 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
+	l.begin.Do(l.start)
 	start := time.Now()
 	defer func() { l.wait.Add(int64(time.Since(start))) }()
 	var b *Batch

@@ -1,0 +1,53 @@
+package memory
+
+import "fmt"
+
+// TooLargeError says that a computation does not fit into memory, and what would.
+type TooLargeError struct {
+	What            string // "a training step of 4096 images at 224×224"
+	Need, Available int64  // bytes
+	Batch           int    // the largest that fits; 0: none does
+	Least           int    // the smallest batch that makes sense
+	Flag            string // what sets the batch, "" if nothing does
+}
+
+func (e *TooLargeError) Error() string {
+	advice := fmt.Sprintf("the largest batch that fits is %d", e.Batch)
+	switch {
+	case e.Batch > 0 && e.Flag != "":
+		advice += fmt.Sprintf(": %s %d", e.Flag, e.Batch)
+	case e.Batch == 0:
+		advice = fmt.Sprintf("not even a batch of %d fits, only smaller images or a smaller model will", e.Least)
+	}
+	return fmt.Sprintf("%s needs %s of memory, %s are available; %s", e.What, Text(e.Need), Text(e.Available), advice)
+}
+
+// Largest returns the largest batch from least up to most that needs no more than
+// available bytes, 0 if there is none. need must not fall when the batch grows.
+func Largest(least, most int, available int64, need func(batch int) (int64, error)) (int, error) {
+	fits := 0
+	for least <= most {
+		batch := least + (most-least)/2
+		n, err := need(batch)
+		if err != nil {
+			return 0, err
+		}
+		if n <= available {
+			fits, least = batch, batch+1
+		} else {
+			most = batch - 1
+		}
+	}
+	return fits, nil
+}
+
+// Text writes bytes for people: 1.5 MB, 300 MB, 12 GB, in powers of 1024.
+func Text(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GB", n>>30)
+	case n < 10<<20:
+		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d MB", n>>20)
+}
