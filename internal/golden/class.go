@@ -44,6 +44,9 @@ var (
 	// Winograd is for one convolution by Winograd's minimal filtering, whose transforms
 	// cost digits, against float64.
 	Winograd = Class{"winograd", ofLargest, 1e-5}
+	// BF16 is for one convolution whose operands are rounded to bfloat16, before or
+	// after Winograd's transforms, against float64.
+	BF16 = Class{"bf16", ofLargest, 2e-2}
 	// TorchBackward is for gradients that went through a few operators.
 	TorchBackward = Class{"torch backward", ofLargest, 1e-4}
 	// ModelLoss is for a loss behind a whole network.

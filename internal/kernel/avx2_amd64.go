@@ -124,6 +124,8 @@ func windowMaxAVX2(y *float32, x *float32, ldh int, ldw int, r int, s int, c int
 
 func winogradInput4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
+func winogradInput2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
 func winogradOutput4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
 func winogradFilterGrad4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
@@ -131,8 +133,6 @@ func winogradFilterGrad4AVX2(dst *float32, dsth int, dstw int, src *float32, src
 func winogradFilter4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
 func winogradGrad4AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
-
-func winogradInput2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
 func winogradOutput2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 

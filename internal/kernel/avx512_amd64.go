@@ -156,6 +156,8 @@ func windowMaxAVX512(y *float32, x *float32, ldh int, ldw int, r int, s int, c i
 
 func winogradInput4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
+func winogradInput2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
 func winogradOutput4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
 func winogradFilterGrad4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
@@ -163,8 +165,6 @@ func winogradFilterGrad4AVX512(dst *float32, dsth int, dstw int, src *float32, s
 func winogradFilter4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
 func winogradGrad4AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
-
-func winogradInput2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
 func winogradOutput2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 

@@ -53,6 +53,11 @@ type operand struct {
 // columns. With sumFirst a is stored [k, rows], else [rows, k]. The columns of b come in panels of the
 // machine's tile width, panel floats apart, each [k, tile] with rows b.ld apart.
 func (w *worker) multiply(m *machine, c, a operand, sumFirst bool, b operand, panel, rows, cols, k int, add bool) {
+	w.tiles(m, m.multiplyRows, m.multiplyCols, c, a, sumFirst, b, panel, rows, cols, k, add)
+}
+
+// tiles multiplies tile by tile with the functions for either order of a.
+func (w *worker) tiles(m *machine, rowsFirst, colsFirst func(t *tile), c, a operand, sumFirst bool, b operand, panel, rows, cols, k int, add bool) {
 	t := &w.tile
 	t.lda, t.ldb, t.ldc, t.k, t.add = a.ld, b.ld, c.ld, k, 0
 	if add {
@@ -72,10 +77,10 @@ func (w *worker) multiply(m *machine, c, a operand, sumFirst bool, b operand, pa
 			t.c = at(c.p, i*c.ld+j)
 			if sumFirst {
 				t.a = at(a.p, i)
-				m.multiplyCols(t)
+				colsFirst(t)
 			} else {
 				t.a = at(a.p, i*a.ld)
-				m.multiplyRows(t)
+				rowsFirst(t)
 			}
 			i += t.rows
 		}

@@ -28,6 +28,9 @@ type ConvForwardArgs struct {
 	Workspace []float32
 	// Exact forbids algorithms with more rounding error than direct convolution.
 	Exact bool
+	// Precision is that of both operands of the products. Filters packed with one
+	// cannot be read with the other.
+	Precision Precision
 }
 
 // ConvGradInputArgs are the operands of ConvGradInput.
@@ -39,6 +42,7 @@ type ConvGradInputArgs struct {
 	Accumulate bool      // add to DX
 	Workspace  []float32
 	Exact      bool
+	Precision  Precision
 }
 
 // ConvGradFilterArgs are the operands of ConvGradFilter.
@@ -50,6 +54,7 @@ type ConvGradFilterArgs struct {
 	In        *Affine   // nil, or applied to X first, as in the forward pass
 	Workspace []float32
 	Exact     bool
+	Precision Precision
 }
 
 // ConvWorkspace returns how many floats of workspace the three passes of this
@@ -94,9 +99,10 @@ const minBlockRows = 108
 // one as its tasks see it.
 type implicit struct {
 	patches   patches
-	groups    int // products, one for each set of merged groups
-	depth     int // of one product: taps times channels
-	cols      int // of one product
+	half      bool // bfloat16 operands
+	groups    int  // products, one for each set of merged groups
+	depth     int  // of one product: taps times channels
+	cols      int  // of one product
 	filters   filterPanels
 	out       []float32
 	ld        int // floats between pixels of out
@@ -133,15 +139,23 @@ func (c *implicit) rowsOf(b int) (first, rows int) {
 // nextDepth returns where the block of the sum that starts at from ends: after
 // whole taps if several fit, else inside one.
 func (c *implicit) nextDepth(from int) int {
-	channels := c.patches.c
-	if channels > blockDepth {
-		blocks := ceilDiv(channels, blockDepth)
-		size := roundUp(ceilDiv(channels, blocks), 16)
-		return min(from+size, (from/channels+1)*channels)
+	channels, most, to := c.patches.c, blockDepth, 0
+	if c.half {
+		most *= 2
 	}
-	taps := c.depth / channels
-	blocks := ceilDiv(taps, blockDepth/channels)
-	return min(from+ceilDiv(taps, blocks)*channels, c.depth)
+	if channels > most {
+		blocks := ceilDiv(channels, most)
+		size := roundUp(ceilDiv(channels, blocks), 16)
+		to = min(from+size, (from/channels+1)*channels)
+	} else {
+		taps := c.depth / channels
+		blocks := ceilDiv(taps, most/channels)
+		to = from + ceilDiv(taps, blocks)*channels
+	}
+	if c.half {
+		to += to & 1 // whole pairs
+	}
+	return min(to, c.depth)
 }
 
 // convolve packs the filters and runs the tasks of the prepared convolution.
@@ -180,13 +194,18 @@ func implicitTask(p *Pool, task int, w *worker) {
 	for from := 0; from < c.depth; {
 		to := c.nextDepth(from)
 		a := operand{&w.memory[scratchRows], blockDepth + blockPad}
-		if s.plain() {
-			a = operand{&s.x[row*s.ld+s.from+from], s.ld}
-		} else {
-			s.pack(p.m, a, row, rows, from, to)
-		}
 		b, panel := c.filters.at(group, col, from)
-		w.multiply(p.m, out, a, false, b, panel, rows, cols, to-from, add)
+		switch {
+		case c.half:
+			s.packPairs(p.m, a, row, rows, from, to)
+			w.dot(p.m, out, a, false, b, panel, rows, cols, pairsOf(to-from), add)
+		case s.plain():
+			a = operand{&s.x[row*s.ld+s.from+from], s.ld}
+			w.multiply(p.m, out, a, false, b, panel, rows, cols, to-from, add)
+		default:
+			s.pack(p.m, a, row, rows, from, to)
+			w.multiply(p.m, out, a, false, b, panel, rows, cols, to-from, add)
+		}
 		from, add = to, true
 	}
 	if c.place != nil {

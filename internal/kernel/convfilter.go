@@ -13,6 +13,7 @@ type filterPanels struct {
 	taps         []int
 	kept         bool // packed outlives the call
 	ready        bool // packed holds them already
+	half         bool // bfloat16 pairs of rows
 	backward     bool // rows are output channels, columns input channels
 	tile, panels int
 	depth        int
@@ -22,6 +23,9 @@ type filterPanels struct {
 // between panels.
 func (f *filterPanels) at(set, col, from int) (b operand, panel int) {
 	panel = f.depth * f.tile
+	if f.half {
+		from /= 2 // of a panel that fills half of its place
+	}
 	return operand{&f.packed[(set*f.panels+col/f.tile)*panel+from*f.tile], f.tile}, panel
 }
 
@@ -46,7 +50,12 @@ func (p *Pool) packFilters(f *filterPanels) {
 	}
 	p.dispatch(f.sets*f.panels, func(p *Pool, task int, w *worker) {
 		f := &p.conv.filters
-		f.pack(p.m, w, f.packed[task*f.depth*f.tile:][:f.depth*f.tile], task/f.panels, task%f.panels)
+		panel := f.packed[task*f.depth*f.tile:][:f.depth*f.tile]
+		f.pack(p.m, w, panel, task/f.panels, task%f.panels)
+		if f.half {
+			b := operand{&panel[0], f.tile}
+			p.pair(b, b, f.depth, f.tile)
+		}
 	})
 }
 

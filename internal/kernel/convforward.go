@@ -53,10 +53,11 @@ func ConvForward(p *Pool, a *ConvForwardArgs) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.constants(g.K)
+	p.constants(max(g.K, maxTile))
 	c := &p.conv
 	m := forwardTile(g, a.Exact)
 	c.setForward(g, a.X, a.W, a.In, m == 0)
+	c.setPrecision(a.Precision, m > 0)
 	c.out, c.ld, c.rows, c.parts = a.Y, g.K, g.N*g.P*g.Q/parts, parts
 	c.bias, c.residual, c.floor = a.Bias, a.Residual, floorOf(a.ReLU)
 	c.epilogue = a.Bias != nil || a.Residual != nil || a.ReLU

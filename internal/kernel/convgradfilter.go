@@ -5,6 +5,7 @@ package kernel
 type filterGrad struct {
 	patches         patches
 	dy, dw, partial []float32
+	half            bool // bfloat16 operands
 	merge, sets     int
 	kg, cg, size    int
 	ld              int // channels of dy
@@ -73,7 +74,8 @@ func ConvGradFilter(p *Pool, a *ConvGradFilterArgs) {
 		return
 	}
 	f := &p.filter
-	*f = filterGrad{patches: c.patches, dy: a.DY, dw: a.DW, partial: align(a.Workspace), merge: c.filters.merge, sets: c.groups,
+	p.constants(max(g.K, c.depth))
+	*f = filterGrad{half: a.Precision == BF16, patches: c.patches, dy: a.DY, dw: a.DW, partial: align(a.Workspace), merge: c.filters.merge, sets: c.groups,
 		kg: c.filters.kg, cg: c.filters.cg, size: c.filters.size, ld: g.K, pixels: g.N * g.P * g.Q,
 		rows: c.cols, cols: c.depth}
 	f.block, f.blocks = p.m.splitGrad(f.rows)
@@ -118,13 +120,24 @@ func filterGradTask(p *Pool, task int, w *worker) {
 	end := min((chunk+1)*f.chunk, f.pixels)
 	for from := chunk * f.chunk; from < end; from += pixelBlock {
 		n := min(pixelBlock, end-from)
-		p.m.copyRows(a.p, a.ld, &f.dy[from*f.ld+set*f.rows+row], f.ld, n, rows)
-		s.pack(p.m, b, from, n, col, col+cols)
+		grads := operand{&f.dy[from*f.ld+set*f.rows+row], f.ld}
+		if f.half {
+			p.pair(a, grads, n, rows)
+			p.pairPatches(&s, b, from, n, col, cols)
+		} else {
+			p.m.copyRows(a.p, a.ld, grads.p, grads.ld, n, rows)
+			s.pack(p.m, b, from, n, col, col+cols)
+		}
 		// The next pixels are fetched while these are multiplied.
 		next := min(pixelBlock, end-from-n)
 		for c := 0; c < cols; c += fetchCols {
 			width := min(fetchCols, cols-c)
-			w.multiply(p.m, operand{at(out.p, c), out.ld}, a, true, operand{at(b.p, c), b.ld}, p.m.cols, rows, width, n, from > chunk*f.chunk)
+			o, columns, add := operand{at(out.p, c), out.ld}, operand{at(b.p, c), b.ld}, from > chunk*f.chunk
+			if f.half {
+				w.dot(p.m, o, a, true, columns, p.m.cols, rows, width, pairsOf(n), add)
+			} else {
+				w.multiply(p.m, o, a, true, columns, p.m.cols, rows, width, n, add)
+			}
 			lo, hi := next*c/cols, next*(c+width)/cols
 			if hi > lo {
 				e := from + n + lo

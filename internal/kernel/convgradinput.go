@@ -21,12 +21,14 @@ func ConvGradInput(p *Pool, a *ConvGradInputArgs) {
 	mustFitConv("ConvGradInput", g, "DX", len(a.DX), "W", len(a.W), "DY", len(a.DY), len(a.Workspace), a.Exact)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.constants(maxTile)
 	c := &p.conv
 	workspace := align(a.Workspace)
 	for top := range min(g.StrideH, g.H) {
 		for left := range min(g.StrideW, g.W) {
 			m := backwardTile(g, a.Exact)
 			c.setBackward(g, a.DY, a.W, top, left, m == 0)
+			c.setPrecision(a.Precision, m > 0)
 			c.out, c.ld, c.add, c.parts = a.DX, g.C, a.Accumulate, 1
 			c.rows = g.N * c.patches.p * c.patches.q
 			if c.depth == 0 && a.Accumulate {

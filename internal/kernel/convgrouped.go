@@ -16,6 +16,9 @@ const (
 func (c *implicit) groupedRows() int {
 	width := len(c.patches.taps)*c.patches.ld + blockPad
 	rows := groupedRoom / width
+	if c.half && c.patches.c%2 > 0 {
+		return 0 // pairs would cross from one set to the next
+	}
 	if c.groups < manySets || rows < groupedLeast || c.depth == 0 || c.cols > blockCols {
 		return 0
 	}
@@ -35,7 +38,12 @@ func groupedTask(p *Pool, block int, w *worker) {
 	row, rows := c.rowsOf(block)
 	full := c.patches.all()
 	a := operand{&w.memory[scratchEnd], len(full.taps)*full.c + blockPad}
-	full.pack(p.m, a, row, rows, 0, len(full.taps)*full.c)
+	if c.half {
+		a.ld = roundUp(a.ld, 2) / 2
+		full.packPairs(p.m, a, row, rows, 0, len(full.taps)*full.c)
+	} else {
+		full.pack(p.m, a, row, rows, 0, len(full.taps)*full.c)
+	}
 	channels := c.patches.c
 	for set := range c.groups {
 		column := set * c.cols
@@ -45,8 +53,13 @@ func groupedTask(p *Pool, block int, w *worker) {
 		}
 		for t := range full.taps {
 			b, panel := c.filters.at(set, 0, t*channels)
-			w.multiply(p.m, out, operand{at(a.p, t*full.c+set*channels), a.ld}, false, b, panel, rows, c.cols, channels,
-				t > 0 || c.add && c.place == nil)
+			add := t > 0 || c.add && c.place == nil
+			patch := operand{full.at(a.p, t*full.c+set*channels), a.ld}
+			if c.half {
+				w.dot(p.m, out, patch, false, b, panel, rows, c.cols, channels/2, add)
+			} else {
+				w.multiply(p.m, out, patch, false, b, panel, rows, c.cols, channels, add)
+			}
 		}
 		if c.place != nil {
 			c.placeRows(p.m, out, row, rows, column, c.cols)
@@ -73,13 +86,22 @@ func groupedGradTask(p *Pool, chunk int, w *worker) {
 	first, end := chunk*f.chunk, min((chunk+1)*f.chunk, f.pixels)
 	for from := first; from < end; from += groupedDepth {
 		n := min(groupedDepth, end-from)
-		p.m.copyRows(a.p, a.ld, &f.dy[from*f.ld], f.ld, n, f.ld)
 		full.pack(p.m, b, from, n, 0, taps*full.c)
+		if f.half {
+			p.pair(a, operand{&f.dy[from*f.ld], f.ld}, n, f.ld)
+			p.pair(b, b, n, taps*full.c)
+		} else {
+			p.m.copyRows(a.p, a.ld, &f.dy[from*f.ld], f.ld, n, f.ld)
+		}
 		for set := range f.sets {
 			for t := range taps {
 				out := operand{&f.partial[(chunk*f.sets+set)*f.rows*f.cols+t*channels], f.cols}
-				w.multiply(p.m, out, operand{at(a.p, set*f.rows), a.ld}, true, operand{at(b.p, t*full.c+set*channels), b.ld},
-					p.m.cols, f.rows, channels, n, from > first)
+				grads, patch := operand{at(a.p, set*f.rows), a.ld}, operand{at(b.p, t*full.c+set*channels), b.ld}
+				if f.half {
+					w.dot(p.m, out, grads, true, patch, p.m.cols, f.rows, channels, pairsOf(n), from > first)
+				} else {
+					w.multiply(p.m, out, grads, true, patch, p.m.cols, f.rows, channels, n, from > first)
+				}
 			}
 		}
 	}

@@ -39,6 +39,7 @@ type machine struct {
 	squares     func(w, grad *float32, n int, decay float32) (ww, gg float64)
 
 	winograd4, winograd2 *winogradSet
+	half                 *halfSet // products of bfloat16 numbers
 
 	windowMax  func(y, x *float32, ldh, ldw, r, s, c int)
 	windowGrad func(dx, x, dy *float32, ldh, ldw, r, s, c int)

@@ -67,6 +67,7 @@ var avx512Machine = machine{
 	},
 	winograd4: &winograd4AVX512,
 	winograd2: &winograd2AVX512,
+	half:      halfOfAVX512(),
 	windowMax: windowMaxAVX512,
 	windowGrad: func(dx, x, dy *float32, ldh, ldw, r, s, c int) {
 		if left := windowGradAVX512(dx, x, dy, ldh, ldw, r, s, c); left > 0 {
@@ -121,6 +122,7 @@ var avx2Machine = machine{
 	},
 	winograd4: &winograd4AVX2,
 	winograd2: &winograd2AVX2,
+	half:      widenedHalf(&winograd4AVX2, &winograd2AVX2),
 	windowMax: windowMaxAVX2,
 	windowGrad: func(dx, x, dy *float32, ldh, ldw, r, s, c int) {
 		if left := windowGradAVX2(dx, x, dy, ldh, ldw, r, s, c); left > 0 {

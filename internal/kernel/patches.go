@@ -13,7 +13,8 @@ type patches struct {
 	stepH, stepW int
 	taps         []tap // row (i,j) reads the pixels (i·stepH+dh, j·stepW+dw)
 	affine       *Affine
-	per          int // images in a group of the affine
+	per          int  // images in a group of the affine
+	half         bool // packed as bfloat16 numbers: dst counts in those
 }
 
 type tap struct{ dh, dw int }
@@ -37,11 +38,11 @@ func (s *patches) pack(m *machine, dst operand, row, rows, from, to int) {
 					run++
 				}
 			}
-			s.packTaps(m, operand{at(dst.p, col), dst.ld}, n, i, j, count, first, run, c0, width)
+			s.packTaps(m, operand{s.at(dst.p, col), dst.ld}, n, i, j, count, first, run, c0, width)
 			col += run * width
 			e += run * width
 		}
-		dst.p = at(dst.p, count*dst.ld)
+		dst.p = s.at(dst.p, count*dst.ld)
 		row += count
 		rows -= count
 	}
@@ -53,7 +54,9 @@ func (s *patches) packTaps(m *machine, dst operand, n, i, j, count, first, run, 
 	t := s.taps[first]
 	h := i*s.stepH + t.dh
 	if h < 0 || h >= s.h {
-		clearRows(dst, count, run*width)
+		for r := range count {
+			s.clear(s.at(dst.p, r*dst.ld), run*width)
+		}
 		return
 	}
 	line := (n*s.h + h) * s.w
@@ -65,12 +68,12 @@ func (s *patches) packTaps(m *machine, dst operand, n, i, j, count, first, run, 
 	}
 	for _, part := range [2][2]int{{j, lo}, {hi, j + count}} {
 		for q := part[0]; q < part[1]; q++ {
-			s.packBorder(m, at(dst.p, (q-j)*dst.ld), n, line, q*s.stepW+t.dw, run, c0, width)
+			s.packBorder(m, s.at(dst.p, (q-j)*dst.ld), n, line, q*s.stepW+t.dw, run, c0, width)
 		}
 	}
 	if hi > lo {
 		src := &s.x[(line+lo*s.stepW+t.dw)*s.ld+s.from+c0]
-		s.move(m, operand{at(dst.p, (lo-j)*dst.ld), dst.ld}, operand{src, s.stepW * s.ld}, n, hi-lo, c0, run*width)
+		s.move(m, operand{s.at(dst.p, (lo-j)*dst.ld), dst.ld}, operand{src, s.stepW * s.ld}, n, hi-lo, c0, run*width)
 	}
 }
 
@@ -78,22 +81,57 @@ func (s *patches) packTaps(m *machine, dst operand, n, i, j, count, first, run, 
 func (s *patches) packBorder(m *machine, dst *float32, n, line, w, run, c0, width int) {
 	left := min(max(-w, 0), run)
 	right := max(left, min(run, s.w-w))
-	clear(view(dst, left*width))
-	clear(view(at(dst, right*width), (run-right)*width))
+	s.clear(dst, left*width)
+	s.clear(s.at(dst, right*width), (run-right)*width)
 	if right > left {
 		src := &s.x[(line+w+left)*s.ld+s.from+c0]
-		s.move(m, operand{at(dst, left*width), 0}, operand{src, 0}, n, 1, c0, (right-left)*width)
+		s.move(m, operand{s.at(dst, left*width), 0}, operand{src, 0}, n, 1, c0, (right-left)*width)
 	}
 }
 
 // move copies rows and applies the affine.
 func (s *patches) move(m *machine, dst, src operand, n, rows, c0, width int) {
+	if s.affine == nil && s.half {
+		m.half.narrowRows(dst.p, dst.ld, src.p, src.ld, rows, width)
+		return
+	}
 	if s.affine == nil {
 		m.copyRows(dst.p, dst.ld, src.p, src.ld, rows, width)
 		return
 	}
 	e := n/s.per*s.ld + s.from + c0
-	m.affineRows(dst.p, dst.ld, src.p, src.ld, rows, width, &s.affine.Scale[e], &s.affine.Shift[e], floorOf(s.affine.ReLU))
+	apply := m.affineRows
+	if s.half {
+		apply = m.half.affineNarrowRows
+	}
+	apply(dst.p, dst.ld, src.p, src.ld, rows, width, &s.affine.Scale[e], &s.affine.Shift[e], floorOf(s.affine.ReLU))
+}
+
+// packPairs is pack of bfloat16 numbers, to rows of whole words.
+func (s *patches) packPairs(m *machine, dst operand, row, rows, from, to int) {
+	s.pack(m, operand{dst.p, 2 * dst.ld}, row, rows, from, to)
+	if n := to - from; n%2 > 0 {
+		for r := range rows {
+			s.clear(s.at(dst.p, r*2*dst.ld+n), 1)
+		}
+	}
+}
+
+// at returns the address i packed numbers after p.
+func (s *patches) at(p *float32, i int) *float32 {
+	if s.half {
+		return atHalf(p, i)
+	}
+	return at(p, i)
+}
+
+// clear writes n packed zeros.
+func (s *patches) clear(p *float32, n int) {
+	if s.half {
+		clear(halfView(p, n))
+	} else {
+		clear(view(p, n))
+	}
 }
 
 func clearRows(dst operand, rows, cols int) {

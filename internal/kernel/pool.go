@@ -53,6 +53,8 @@ type worker struct {
 	wake   chan struct{}
 	tile   tile
 	memory []float32 // scratchFloats, aligned to a cache line
+
+	widened []float32 // bfloat16 operands as float32, where they must be
 }
 
 type failure struct{ value any }

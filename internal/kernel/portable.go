@@ -26,6 +26,7 @@ var portableMachine = machine{
 	squares:      squares,
 	winograd4:    &portableWinograd4,
 	winograd2:    &portableWinograd2,
+	half:         &portableHalf,
 	windowMax:    windowMax,
 	windowGrad:   windowGrad,
 }

@@ -128,6 +128,12 @@ func winogradFilterTask(p *Pool, task int, wk *worker) {
 	packed := wk.memory[scratchFloats/2:][:9*size]
 	f.pack(p.m, wk, packed, 0, task)
 	p.m.winograd(w.m).filter(&w.filters[task*size], w.n*w.filterSpacing, w.filterSpacing, &packed[0], 3*size, size, size)
+	if f.half {
+		for e := range w.n * w.n {
+			b := operand{&w.filters[e*w.filterSpacing+task*size], f.tile}
+			p.pair(b, b, p.conv.patches.c, f.tile)
+		}
+	}
 }
 
 // winogradTask computes some rows of squares and some channels of the output.
@@ -144,7 +150,8 @@ func winogradTask(p *Pool, task int, wk *worker) {
 	set := p.m.winograd(w.m)
 
 	// Transformed inputs [n·n, squares, C], products [n·n, squares, cols].
-	ldv, ldm := s.c+blockPad, cols+blockPad
+	ldv, ldm := c.words(s.c)+blockPad, cols+blockPad
+	input := p.m.inputOf(w.m, c.half)
 	strip := wk.memory[:winogradStrip]
 	v := wk.memory[winogradStrip:]
 	products := v[w.n*w.n*squares*ldv:]
@@ -152,12 +159,12 @@ func winogradTask(p *Pool, task int, wk *worker) {
 		image, i := part*images+r/w.down, r%w.down
 		stride := s.strip(p.m, strip, image, i*w.m-w.padTop, w.n, -w.padLeft, w.across*w.m+2)
 		for j := range w.across {
-			set.input(&v[((r-from)*w.across+j)*ldv], w.n*squares*ldv, squares*ldv, &strip[j*w.m*s.c], stride, s.c, s.c)
+			input(&v[((r-from)*w.across+j)*ldv], w.n*squares*ldv, squares*ldv, &strip[j*w.m*s.c], stride, s.c, s.c)
 		}
 	}
 	for e := range w.n * w.n {
 		b := operand{&w.filters[e*w.filterSpacing+col/p.m.cols*s.c*p.m.cols], p.m.cols}
-		wk.multiply(p.m, operand{&products[e*squares*ldm], ldm}, operand{&v[e*squares*ldv], ldv}, false, b, s.c*p.m.cols, squares, cols, s.c, false)
+		wk.product(p.m, c.half, operand{&products[e*squares*ldm], ldm}, operand{&v[e*squares*ldv], ldv}, b, s.c*p.m.cols, squares, cols, s.c)
 	}
 	for r := from; r < to; r++ {
 		image, i := part*images+r/w.down, r%w.down

@@ -24,12 +24,12 @@ func (p *Pool) convolveFewSquares(c *implicit, rows int) {
 func fewInputsTask(p *Pool, task int, wk *worker) {
 	c, w := &p.conv, &p.squares
 	s := &c.patches
-	squares, ld := c.parts*w.rowBlock*w.across, s.c+blockPad
+	squares, ld := c.parts*w.rowBlock*w.across, c.words(s.c)+blockPad
 	image, i := task/w.down, task%w.down
 	strip := wk.memory[:winogradStrip]
 	stride := s.strip(p.m, strip, image, i*w.m-w.padTop, w.n, -w.padLeft, w.across*w.m+2)
 	for j := range w.across {
-		p.m.winograd(w.m).input(&w.filters[(task*w.across+j)*ld], w.n*squares*ld, squares*ld, &strip[j*w.m*s.c], stride, s.c, s.c)
+		p.m.inputOf(w.m, c.half)(&w.filters[(task*w.across+j)*ld], w.n*squares*ld, squares*ld, &strip[j*w.m*s.c], stride, s.c, s.c)
 	}
 }
 
@@ -37,7 +37,7 @@ func fewInputsTask(p *Pool, task int, wk *worker) {
 func fewSquaresTask(p *Pool, task int, wk *worker) {
 	c, w, f := &p.conv, &p.squares, &p.conv.filters
 	s, set := &c.patches, p.m.winograd(w.m)
-	squares, ld := c.parts*w.rowBlock*w.across, s.c+blockPad
+	squares, ld := c.parts*w.rowBlock*w.across, c.words(s.c)+blockPad
 	col := task * f.tile
 	cols := min(f.tile, c.cols-col)
 	size := s.c * f.tile // of the panel of one tap
@@ -46,9 +46,15 @@ func fewSquaresTask(p *Pool, task int, wk *worker) {
 	packed, filters := rest[:9*size], rest[9*size:][:w.n*w.n*size]
 	f.pack(p.m, wk, packed, 0, task)
 	set.filter(&filters[0], w.n*size, size, &packed[0], 3*size, size, size)
+	if f.half {
+		for e := range w.n * w.n {
+			b := operand{&filters[e*size], f.tile}
+			p.pair(b, b, s.c, f.tile)
+		}
+	}
 	for e := range w.n * w.n {
-		wk.multiply(p.m, operand{&products[e*squares*f.tile], f.tile}, operand{&w.filters[e*squares*ld], ld}, false,
-			operand{&filters[e*size], f.tile}, size, squares, cols, s.c, false)
+		wk.product(p.m, c.half, operand{&products[e*squares*f.tile], f.tile}, operand{&w.filters[e*squares*ld], ld},
+			operand{&filters[e*size], f.tile}, size, squares, cols, s.c)
 	}
 	for r := range c.parts * w.rowBlock {
 		for j := range w.across {

@@ -6,6 +6,7 @@ package kernel
 type squaresGrad struct {
 	x, dy         patches
 	dw            []float32
+	half          bool // pairs of bfloat16 squares
 	m, n          int
 	down, across  int
 	padTop        int
@@ -13,6 +14,7 @@ type squaresGrad struct {
 	k, c          int
 	rows          int       // of squares, of all images
 	from, to      int       // rows of the running chunk
+	depth         int       // squares of it, or pairs of squares
 	step          int       // rows a task
 	inputs, grads []float32 // [n·n, squares of a chunk, C + pad] and K
 	products      []float32 // [n·n, K, C]
@@ -44,7 +46,7 @@ func winogradGradFloats(g Conv, m int) int {
 func (p *Pool) gradFilterSquares(a *ConvGradFilterArgs, s patches, m int) {
 	g := a.G
 	q := &p.squaresGrad
-	*q = squaresGrad{x: s, dw: a.DW, m: m, n: m + 2, down: ceilDiv(g.P, m), across: ceilDiv(g.Q, m),
+	*q = squaresGrad{half: a.Precision == BF16, x: s, dw: a.DW, m: m, n: m + 2, down: ceilDiv(g.P, m), across: ceilDiv(g.Q, m),
 		padTop: g.PadTop, padLeft: g.PadLeft, k: g.K, c: g.C}
 	q.dy = patches{x: a.DY, h: g.P, w: g.Q, ld: g.K, c: g.K}
 	q.rows = g.N * q.down
@@ -58,7 +60,12 @@ func (p *Pool) gradFilterSquares(a *ConvGradFilterArgs, s patches, m int) {
 	q.cols, q.parts = p.m.splitCols(g.C, q.n*q.n*q.blocks)
 	for q.from = 0; q.from < q.rows; q.from = q.to {
 		q.to = min(q.from+chunk, q.rows)
-		p.dispatch(ceilDiv(q.to-q.from, q.step), squaresTransformTask)
+		q.depth = q.pairedDepth()
+		if q.half {
+			p.dispatch(ceilDiv(q.to-q.from, q.step), squaresPairTask)
+		} else {
+			p.dispatch(ceilDiv(q.to-q.from, q.step), squaresTransformTask)
+		}
 		p.dispatch(q.n*q.n*q.blocks*q.parts, squaresProductTask)
 	}
 	p.dispatch(g.K, squaresFilterTask)
@@ -95,13 +102,17 @@ func squaresProductTask(p *Pool, task int, w *worker) {
 	block, e := task%q.blocks, task/q.blocks
 	row, col := block*q.block, part*q.cols
 	rows, cols := min(q.block, q.k-row), min(q.cols, q.c-col)
-	total := (q.to - q.from) * q.across
-	ldv, ldd := q.c+blockPad, q.k+blockPad
+	total, ldv, ldd := q.depth, q.c+blockPad, q.k+blockPad
 	out := operand{&q.products[(e*q.k+row)*q.c+col], q.c}
 	for from := 0; from < total; from += squaresDepth {
 		a := operand{&q.grads[(e*total+from)*ldd+row], ldd}
 		b := operand{&q.inputs[(e*total+from)*ldv+col], ldv}
-		w.multiply(p.m, out, a, true, b, p.m.cols, rows, cols, min(squaresDepth, total-from), q.from > 0 || from > 0)
+		depth, add := min(squaresDepth, total-from), q.from > 0 || from > 0
+		if q.half {
+			w.dot(p.m, out, a, true, b, p.m.cols, rows, cols, depth, add)
+		} else {
+			w.multiply(p.m, out, a, true, b, p.m.cols, rows, cols, depth, add)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 type isa struct {
 	name      string
 	wide      bool // 512 bits and mask registers
+	pairs     bool // words are two bfloat16 numbers
 	lanes     int  // floats of a vector
 	registers int
 }

@@ -119,14 +119,18 @@ func (v isa) product(rows, vectors int, sumFirst, masked bool) {
 		}
 		ADDQ(ldb, b)
 		for i := range rows {
-			if vectors == 1 && v.wide {
+			if vectors == 1 && v.wide && !v.pairs {
 				VFMADD231PS_BCST(element(i, u), columns[0], acc(i, 0))
 				continue
 			}
 			x := spare[i%len(spare)]
 			VBROADCASTSS(element(i, u), x)
 			for j := range vectors {
-				VFMADD231PS(x, columns[j], acc(i, j))
+				if v.pairs {
+					VDPBF16PS(x, columns[j], acc(i, j))
+				} else {
+					VFMADD231PS(x, columns[j], acc(i, j))
+				}
 			}
 		}
 		if sumFirst {

@@ -17,27 +17,7 @@ type combine func(v isa, in, t, c []reg.VecPhysical, put func(i int, r reg.VecPh
 // of vectors.
 func (v isa) winograd() {
 	const a, b = math.Sqrt2 / 2, math.Sqrt2 // the points; a² = ½, b² = 2, b = 2a
-	v.transform("winogradInput4", 6, 6, []float32{2.5, 2, 0.5, a, b}, func(v isa, d, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
-		for _, row := range []int{0, 5} {
-			x := d[row%4:] // d0, d2 and d4, or d1, d3 and d5
-			VADDPS(x[4], x[0], t[0])
-			VFNMADD231PS(c[0], x[2], t[0])
-			put(row, t[0])
-		}
-		for i := range 2 { // ±a, ±b
-			square, point := c[1+i], c[3+i]
-			even, odd, sum := t[2*i], t[2*i+1], t[4]
-			VMOVAPS(d[4], even)
-			VFNMADD231PS(square, d[2], even)
-			VMOVAPS(d[3], odd)
-			VFNMADD231PS(square, d[1], odd)
-			VMOVAPS(even, sum)
-			VFMADD231PS(point, odd, sum)
-			put(1+2*i, sum)
-			VFNMADD231PS(point, odd, even)
-			put(2+2*i, even)
-		}
-	})
+	v.inputTransforms()
 	output := func(rows int) combine {
 		return func(v isa, m, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
 			VADDPS(m[2], m[1], t[0])
@@ -95,16 +75,6 @@ func (v isa) winograd() {
 	v.transform("winogradFilter4", 3, 6, scales, filter(3))
 	v.transform("winogradGrad4", 4, 6, scales, filter(4))
 
-	v.transform("winogradInput2", 4, 4, nil, func(v isa, d, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
-		VSUBPS(d[2], d[0], t[0])
-		put(0, t[0])
-		VADDPS(d[2], d[1], t[1])
-		put(1, t[1])
-		VSUBPS(d[1], d[2], t[2])
-		put(2, t[2])
-		VSUBPS(d[3], d[1], t[3])
-		put(3, t[3])
-	})
 	v.transform("winogradOutput2", 4, 2, nil, func(v isa, m, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
 		VADDPS(m[1], m[0], t[0])
 		VADDPS(m[2], t[0], t[0])
@@ -145,9 +115,45 @@ func (v isa) winograd() {
 	})
 }
 
+// inputTransforms writes those of the input, in the bfloat16 set to pairs of channels.
+func (v isa) inputTransforms() {
+	const a, b = math.Sqrt2 / 2, math.Sqrt2
+	v.transform("winogradInput4", 6, 6, []float32{2.5, 2, 0.5, a, b}, func(v isa, d, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
+		for _, row := range []int{0, 5} {
+			x := d[row%4:] // d0, d2 and d4, or d1, d3 and d5
+			VADDPS(x[4], x[0], t[0])
+			VFNMADD231PS(c[0], x[2], t[0])
+			put(row, t[0])
+		}
+		for i := range 2 { // ±a, ±b
+			square, point := c[1+i], c[3+i]
+			even, odd, sum := t[2*i], t[2*i+1], t[4]
+			VMOVAPS(d[4], even)
+			VFNMADD231PS(square, d[2], even)
+			VMOVAPS(d[3], odd)
+			VFNMADD231PS(square, d[1], odd)
+			VMOVAPS(even, sum)
+			VFMADD231PS(point, odd, sum)
+			put(1+2*i, sum)
+			VFNMADD231PS(point, odd, even)
+			put(2+2*i, even)
+		}
+	})
+	v.transform("winogradInput2", 4, 4, nil, func(v isa, d, t, c []reg.VecPhysical, put func(int, reg.VecPhysical)) {
+		VSUBPS(d[2], d[0], t[0])
+		put(0, t[0])
+		VADDPS(d[2], d[1], t[1])
+		put(1, t[1])
+		VSUBPS(d[1], d[2], t[2])
+		put(2, t[2])
+		VSUBPS(d[3], d[1], t[3])
+		put(3, t[3])
+	})
+}
+
 // transform writes out[i,j] = Σ L[i,r]·in[r,s]·L[j,s] for a square of inputs srch
 // and srcw floats apart and one of outputs dsth and dstw apart, of n channels each,
-// n a multiple of 16.
+// n a multiple of 16. With pairs, the outputs are rounded to two channels a word.
 func (v isa) transform(name string, inputs, outputs int, constants []float32, l combine) {
 	TEXT(name+v.name, 0, "func(dst *float32, dsth, dstw int, src *float32, srch, srcw, n int)")
 	dst, dsth, dstw := pointer("dst"), scaled("dsth"), scaled("dstw")
@@ -214,6 +220,11 @@ func (v isa) transform(name string, inputs, outputs int, constants []float32, l 
 				if j%3 > 0 {
 					m.Index, m.Scale = dstw, uint8(j%3)
 				}
+				if v.pairs {
+					VCVTNEPS2BF16(r, t[len(t)-1])
+					VMOVDQU64(lowerHalf(t[len(t)-1]), m)
+					return
+				}
 				VMOVUPS(r, m)
 			})
 			if i+1 < outputs {
@@ -221,7 +232,11 @@ func (v isa) transform(name string, inputs, outputs int, constants []float32, l 
 			}
 		}
 		ADDQ(I32(int32(v.bytes())), src)
-		ADDQ(I32(int32(v.bytes())), dst)
+		if v.pairs {
+			ADDQ(I32(int32(v.bytes()/2)), dst)
+		} else {
+			ADDQ(I32(int32(v.bytes())), dst)
+		}
 	})
 	VZEROUPPER()
 	RET()

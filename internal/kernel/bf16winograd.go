@@ -1,0 +1,80 @@
+package kernel
+
+// words returns how many words n numbers take.
+func (c *implicit) words(n int) int {
+	if c.half {
+		return n / 2
+	}
+	return n
+}
+
+// inputOf returns the transform of the input for squares of side m.
+func (m *machine) inputOf(side int, half bool) transformFunc {
+	switch {
+	case !half:
+		return m.winograd(side).input
+	case side == 4:
+		return m.half.input4
+	}
+	return m.half.input2
+}
+
+// product multiplies squares and filters, k channels of them.
+func (w *worker) product(m *machine, half bool, c, a, b operand, panel, rows, cols, k int) {
+	if half {
+		w.dot(m, c, a, false, b, panel, rows, cols, k/2, false)
+	} else {
+		w.multiply(m, c, a, false, b, panel, rows, cols, k, false)
+	}
+}
+
+// pairedDepth returns the depth of the running chunk: its squares, or, of
+// bfloat16 numbers, the pairs of them that the tasks make.
+func (q *squaresGrad) pairedDepth() int {
+	rows := q.to - q.from
+	if !q.half {
+		return rows * q.across
+	}
+	return rows/q.step*pairsOf(q.step*q.across) + pairsOf(rows%q.step*q.across)
+}
+
+// squaresPairTask is squaresTransformTask for pairs of squares.
+func squaresPairTask(p *Pool, task int, w *worker) {
+	q := &p.squaresGrad
+	set := p.m.winograd(q.m)
+	ldv, ldd := q.c+blockPad, q.k+blockPad
+	strip := w.memory[:winogradStrip]
+	from := q.from + task*q.step
+	to := min(from+q.step, q.to)
+	// Two transformed squares [n·n, channels].
+	size := q.n * q.n * max(q.c, q.k)
+	lo, hi := w.memory[winogradStrip:][:size], w.memory[winogradStrip+size:][:size]
+	pair := task * pairsOf(q.step*q.across)
+	transform := func(x *patches, f transformFunc, side, top, left, width, channels int, dst []float32, ld int) {
+		n := 0
+		put := func() {
+			p.m.half.pairRows(&dst[(pair+n/2)*ld], q.depth*ld, &lo[0], &hi[0], channels, q.n*q.n, channels)
+		}
+		for r := from; r < to; r++ {
+			image, i := r/q.down, r%q.down
+			stride := x.strip(p.m, strip, image, i*q.m-top, side, -left, width)
+			for j := range q.across {
+				square := lo
+				if n%2 > 0 {
+					square = hi
+				}
+				f(&square[0], q.n*channels, channels, &strip[j*q.m*channels], stride, channels, channels)
+				if n%2 > 0 {
+					put()
+				}
+				n++
+			}
+		}
+		if n%2 > 0 {
+			clear(hi)
+			put()
+		}
+	}
+	transform(&q.x, set.input, q.n, q.padTop, q.padLeft, q.across*q.m+2, q.c, q.inputs, ldv)
+	transform(&q.dy, set.grad, q.m, 0, 0, q.across*q.m, q.k, q.grads, ldd)
+}
