@@ -113,7 +113,7 @@ func measure(self string, p plan, c benchCase) ([]*side, error) {
 			continue
 		}
 		var s *side
-		if e == "exact" {
+		if e == "exact" || e == "bf16" {
 			s, err = start(e, theirs, self, "--worker")
 		} else {
 			if e == "torch-channels-last" {

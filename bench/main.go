@@ -28,7 +28,7 @@ func main() {
 		models  = flag.String("models", "resnet50", "torchvision models, comma-separated")
 		sizes   = flag.String("sizes", "64x32,32x64,16x128,8x224", "batch x image size, comma-separated; a training batch has two views of each image")
 		passes  = flag.String("passes", "train", "train, forward, or both")
-		engines = flag.String("engines", "torch,torch-channels-last", "of torch, torch-channels-last, compile, onnxruntime, exact (ours without Winograd)")
+		engines = flag.String("engines", "torch,torch-channels-last", "of torch, torch-channels-last, compile, onnxruntime, exact (ours without Winograd), bf16 (ours in that precision)")
 		reps    = flag.Int("reps", 5, "interleaved repetitions, after one that is not counted")
 		threads = flag.Int("threads", runtime.NumCPU(), "threads of every side")
 		report  = flag.String("markdown", "", "append the table to this file")

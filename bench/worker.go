@@ -14,6 +14,7 @@ import (
 
 	"onnxclr/importer"
 	"onnxclr/internal/graph"
+	"onnxclr/internal/kernel"
 	"onnxclr/internal/vm"
 	"onnxclr/train"
 )
@@ -109,7 +110,11 @@ func prepare(c benchCase) (step func() (float64, error), profile func(io.Writer)
 			keep = append(keep, n.Stats)
 		}
 	}
-	machine, err := vm.Compile(p.Graph, vm.Options{Keep: keep, Workers: c.Threads, Exact: c.Engine == "exact", FixedParameters: !training})
+	engine := vm.Options{Keep: keep, Workers: c.Threads, Exact: c.Engine == "exact", FixedParameters: !training}
+	if c.Engine == "bf16" {
+		engine.Precision = kernel.BF16
+	}
+	machine, err := vm.Compile(p.Graph, engine)
 	if err != nil {
 		return nil, nil, err
 	}

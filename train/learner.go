@@ -38,6 +38,9 @@ type learner struct {
 	counted   int // steps that the model's metadata count
 }
 
+// precisions are those that a recipe names.
+var precisions = map[string]kernel.Precision{"fp32": kernel.FP32, "bf16": kernel.BF16}
+
 // newLearner opens the recipe's model and attaches its head or, when there is a
 // checkpoint, opens that. size is what Source.Size returns.
 func newLearner(r *Recipe, o Options, saved *state, size [3]int, warn func(string)) (*learner, error) {
@@ -65,6 +68,9 @@ func newLearner(r *Recipe, o Options, saved *state, size [3]int, warn func(strin
 		}
 		if err := l.compile(r, limit); err != nil {
 			return err
+		}
+		if r.Precision == "bf16" && !l.machine.Pool().FastBF16() {
+			warn("this processor does not multiply bfloat16 numbers (AVX512_BF16): precision bf16 gives its results, but is slower than fp32")
 		}
 		if saved != nil {
 			return l.restore(o.Dir, saved)
@@ -138,7 +144,7 @@ func (l *learner) build(r *Recipe) (keep []*G.Node, err error) {
 }
 
 func planOptions(r *Recipe, keep []*G.Node) vm.Options {
-	return vm.Options{Keep: keep, Exact: r.Exact}
+	return vm.Options{Keep: keep, Exact: r.Exact, Precision: precisions[r.Precision]}
 }
 
 // beside returns the bytes that training takes besides the plan and the weights: the

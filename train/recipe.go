@@ -42,6 +42,7 @@ type Recipe struct {
 	Steps        int       `yaml:"steps" note:"overrides epochs"`
 
 	Seed            uint64 `yaml:"seed" group:"Run" note:"of the order of images, their views and the projector's weights"`
+	Precision       string `yaml:"precision" note:"fp32, or bf16: operands of convolutions rounded to bfloat16"`
 	Exact           bool   `yaml:"exact" note:"no Winograd: convolutions within 1e-6 of their largest output instead of 3.1e-6, slower"`
 	CheckpointEvery int    `yaml:"checkpoint_every" note:"steps; 0 = once an epoch" free:"true"`
 	KeepCheckpoints int    `yaml:"keep_checkpoints" note:"newest ones kept" free:"true"`
@@ -61,6 +62,7 @@ var choices = map[string][]string{
 	"schedule":  {"cosine", "constant", "step"},
 	"batchnorm": {"keep", "none"},
 	"split":     {"auto", "train", "test", "val", "all"},
+	"precision": {"fp32", "bf16"},
 }
 
 // Defaults returns the paper's recipe for a method (arXiv:2110.09348, section 6
@@ -75,7 +77,7 @@ func Defaults(method string) Recipe {
 		Method: method, Projector: "mlp", ProjDim: 128, Loss: "infonce", Temp: 0.1,
 		Optimizer: "lars", Momentum: 0.9, WeightDecay: 1e-6, LarsEta: 0.001, ExcludeNorm: true,
 		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,
-		Epochs: 100, KeepCheckpoints: 2,
+		Epochs: 100, Precision: "fp32", KeepCheckpoints: 2,
 	}
 	if method == "directclr" {
 		r.Projector, r.ProjDim, r.D0 = "none", 0, 360

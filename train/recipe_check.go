@@ -92,6 +92,7 @@ func (r *Recipe) problems() []problem {
 	number("step_factor", r.StepFactor, r.StepFactor > 0 && r.StepFactor <= 1, "a number above 0, up to 1")
 	whole("epochs", r.Epochs, 1, 1e6)
 	whole("steps", r.Steps, 0, 1<<40)
+	choice("precision", r.Precision)
 	whole("checkpoint_every", r.CheckpointEvery, 0, 1<<40)
 	whole("keep_checkpoints", r.KeepCheckpoints, 1, 1e6)
 	return ps

@@ -88,13 +88,17 @@ func BenchmarkConv(b *testing.B) {
 			in := &kernel.Affine{Groups: 2, Scale: r.tensor(2 * g.C), Shift: r.tensor(2 * g.C), ReLU: true}
 			stats := make([]float32, 4*g.K)
 			_, _ = in, stats
-			for _, exact := range []bool{true, false} {
+			for variant := range 4 {
+				exact, precision := variant < 2, kernel.Precision(variant%2)
 				ws := make([]float32, kernel.ConvWorkspace(g, exact))
 				label := "winograd"
 				if exact {
 					label = "direct"
 				} else if !kernel.UsesWinograd(g) {
 					continue
+				}
+				if precision == kernel.BF16 {
+					label += "-bf16"
 				}
 				p := benchPool()
 				run := func(pass string, f func()) {
@@ -108,15 +112,15 @@ func BenchmarkConv(b *testing.B) {
 				}
 				run("forward", func() {
 					x, y := next()
-					kernel.ConvForward(p, &kernel.ConvForwardArgs{G: g, Y: y, X: x, W: w, Stats: stats, Groups: 2, Workspace: ws, Exact: exact})
+					kernel.ConvForward(p, &kernel.ConvForwardArgs{G: g, Y: y, X: x, W: w, Stats: stats, Groups: 2, Workspace: ws, Exact: exact, Precision: precision})
 				})
 				run("input", func() {
 					x, y := next()
-					kernel.ConvGradInput(p, &kernel.ConvGradInputArgs{G: g, DX: x, W: w, DY: y, Workspace: ws, Exact: exact})
+					kernel.ConvGradInput(p, &kernel.ConvGradInputArgs{G: g, DX: x, W: w, DY: y, Workspace: ws, Exact: exact, Precision: precision})
 				})
 				run("filter", func() {
 					x, y := next()
-					kernel.ConvGradFilter(p, &kernel.ConvGradFilterArgs{G: g, DW: w, X: x, DY: y, Workspace: ws, Exact: exact})
+					kernel.ConvGradFilter(p, &kernel.ConvGradFilterArgs{G: g, DW: w, X: x, DY: y, Workspace: ws, Exact: exact, Precision: precision})
 				})
 				p.Close()
 			}

@@ -35,7 +35,7 @@ func (m *Machine) lower(i *instruction) (workspace int, err error) {
 	case ConvGradFilter:
 		i.work = op.G.FLOPs()
 		workspace = kernel.ConvWorkspace(op.G, exact)
-		a := &kernel.ConvGradFilterArgs{G: op.G, Exact: exact}
+		a := &kernel.ConvGradFilterArgs{G: op.G, Exact: exact, Precision: m.precision}
 		i.run = func() {
 			a.DW, a.X, a.DY, a.Workspace = out(), in(0), in(1), m.workspace
 			kernel.ConvGradFilter(p, a)
@@ -141,7 +141,7 @@ func (m *Machine) lower(i *instruction) (workspace int, err error) {
 
 func (m *Machine) convolution(i *instruction, g kernel.Conv, stats *value, groups int) int {
 	i.work = g.FLOPs()
-	a := &kernel.ConvForwardArgs{G: g, Groups: groups, Exact: m.exact}
+	a := &kernel.ConvForwardArgs{G: g, Groups: groups, Exact: m.exact, Precision: m.precision}
 	i.run = func() {
 		a.Y, a.X, a.W, a.Workspace = i.out[0].data, i.in[0].data, i.in[1].data, m.workspace
 		if len(i.in) > 2 {
@@ -162,7 +162,7 @@ func (m *Machine) folded(i *instruction, op convFolded) int {
 	g := op.G
 	i.work = g.FLOPs()
 	scale, shift := make([]float32, g.K), make([]float32, g.K)
-	a := &kernel.ConvForwardArgs{G: g, Bias: shift, ReLU: op.ReLU, Exact: m.exact}
+	a := &kernel.ConvForwardArgs{G: g, Bias: shift, ReLU: op.ReLU, Exact: m.exact, Precision: m.precision}
 	if m.fixed {
 		m.filters += kernel.ForwardFilters(g, m.exact)
 	}
@@ -199,7 +199,7 @@ func (m *Machine) folded(i *instruction, op convFolded) int {
 
 func (m *Machine) convGradInput(i *instruction, g kernel.Conv, accumulate bool) int {
 	i.work = g.FLOPs()
-	a := &kernel.ConvGradInputArgs{G: g, Accumulate: accumulate, Exact: m.exact}
+	a := &kernel.ConvGradInputArgs{G: g, Accumulate: accumulate, Exact: m.exact, Precision: m.precision}
 	i.run = func() {
 		a.DX, a.W, a.DY, a.Workspace = i.out[0].data, i.in[0].data, i.in[1].data, m.workspace
 		if accumulate && i.out[0].root() != i.in[2].root() {

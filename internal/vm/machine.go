@@ -14,6 +14,8 @@ type Options struct {
 	Keep    []*G.Node // what may be read after a run; nothing else is computed for its own sake
 	Workers int       // 0: one a core; the number never changes a result
 	Exact   bool      // direct convolutions only, no Winograd
+	// Precision is that of the operands of convolutions, in all passes.
+	Precision kernel.Precision
 	// FixedParameters says that parameters keep their values between runs: what
 	// depends on them alone is computed in the first run only.
 	FixedParameters bool
@@ -29,6 +31,7 @@ type Machine struct {
 	kept      map[int64]*value
 	pool      *kernel.Pool
 	exact     bool
+	precision kernel.Precision
 	fixed     bool
 	size      int // floats of the arena
 	work      int // floats of the workspace
@@ -90,7 +93,7 @@ func plan(g *G.ExprGraph, o Options) (*Machine, map[*value]G.Value, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, pool: kernel.NewPool(o.Workers), exact: o.Exact, fixed: o.FixedParameters}
+	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, pool: kernel.NewPool(o.Workers), exact: o.Exact, precision: o.Precision, fixed: o.FixedParameters}
 	for _, n := range o.Keep {
 		m.kept[n.ID()] = t.rowMajor(t.values[n.ID()])
 	}
