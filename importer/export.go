@@ -191,7 +191,7 @@ func checkKeys(g *onnx.Graph) error {
 			continue
 		}
 		for _, in := range n.Inputs[min(at, len(n.Inputs)):] {
-			if !isKey(in) && g.Initializer(in) != nil {
+			if !isKey(in) && in != noBias && g.Initializer(in) != nil {
 				lost = append(lost, in)
 			}
 		}

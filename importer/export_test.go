@@ -481,3 +481,39 @@ func BenchmarkConvert(b *testing.B) {
 		c.Close()
 	}
 }
+
+// A model made of functions goes out as it came in: the calls are there, with the
+// functions; a call whose body had to change is written out.
+func TestExportKeepsFunctions(t *testing.T) {
+	for name, calls := range map[string]bool{"tiny_op17_functions_preserve": true, "tiny_op17_functions_training": false} {
+		m, err := OpenModel(golden.Testdata(t, "onnx/"+name+".onnx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		w := m.ONNX.Graph.Initializer("fc.bias")
+		trained := weights.FromFloat32(w.Name, w.Shape, make([]float32, w.Len()))
+		m.ONNX.Graph.SetInitializer(trained)
+		path := filepath.Join(t.TempDir(), "out.onnx")
+		if _, err := Export(m.ONNX, path, ExportOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := onnx.Decode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := onnx.Check(out); err != nil {
+			t.Error(name, err)
+		}
+		if got := out.Graph.Nodes[0]; len(out.Functions) != 12 || calls != (len(out.Graph.Nodes) == 1 && got.OpType == "ResNet" && got.Domain == "__main__") {
+			t.Errorf("%s: %d nodes, the first a %s, and %d functions", name, len(out.Graph.Nodes), got.OpType, len(out.Functions))
+		}
+		if !bytes.Equal(out.Graph.Initializer("fc.bias").Data, trained.Data) {
+			t.Errorf("%s: the trained weights are not there", name)
+		}
+	}
+}

@@ -99,8 +99,8 @@ func AttachHead(m *onnx.Model, h Head) error {
 	} else if m.Graph.Producer(EmbeddingName) != nil {
 		return fmt.Errorf("the model computes a tensor %q that is not an output; rename it", EmbeddingName)
 	}
-	if opset := m.Opset(""); h.Kind != HeadNone && opset < MinOpset {
-		return unsupportedf("a head needs opset %d, the model has %d; convert it with onnx.version_converter", MinOpset, opset)
+	if opset := m.Opset(""); h.Kind != HeadNone && opset < oldestOpset {
+		return unsupportedf("a head needs opset %d, the model has %d; convert it with onnx.version_converter", oldestOpset, opset)
 	}
 	for _, t := range m.Graph.Initializers {
 		if strings.HasPrefix(t.Name, projectorPrefix) || strings.HasPrefix(t.Name, slicePrefix) {
@@ -130,6 +130,7 @@ func AttachHead(m *onnx.Model, h Head) error {
 		batch = in[0].Shape[0]
 	}
 	m.Graph.Outputs = append(m.Graph.Outputs, onnx.FloatValue(EmbeddingName, batch, onnx.Dim{Value: int64(width)}))
+	declare(m)
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
@@ -184,6 +185,10 @@ func reconcile(m *onnx.Model, want Head) (keep bool, err error) {
 	return false, nil
 }
 
+// oldestOpset is the first whose Gemm, BatchNormalization and arithmetic broadcast
+// and compute as they do today.
+const oldestOpset = 7
+
 // headBuilder adds nodes with fresh weights.
 type headBuilder struct {
 	graphBuilder
@@ -206,7 +211,12 @@ func (b *headBuilder) linear(name, x, output string, in, out int) string {
 	if output == "" {
 		output = outputOf(name)
 	}
-	return b.node("Gemm", name, output, []string{x, name + ".weight"}, onnx.IntAttr("transB", 1))
+	inputs, attributes := []string{x, name + ".weight"}, []*onnx.Attribute{onnx.IntAttr("transB", 1)}
+	if b.opset < 11 { // Gemm must have a third operand; it counts 0 times
+		b.graph.SetInitializer(weights.FromFloat32(noBias, []int{1}, []float32{0}))
+		inputs, attributes = append(inputs, noBias), append(attributes, onnx.FloatAttr("beta", 0))
+	}
+	return b.node("Gemm", name, output, inputs, attributes...)
 }
 
 // norm1d is nn.BatchNorm1d(c), in training form where the encoder's are: one in
@@ -249,10 +259,15 @@ func ofHead(n *onnx.Node) bool {
 const (
 	projectorPrefix = "projector."
 	slicePrefix     = "directclr."
+	noBias          = "projector.::no_bias" // no key of a state_dict, see isKey
 )
 
 // slice takes the first d0 columns of x.
 func (b *headBuilder) slice(x string, d0 int) {
+	if b.opset < 10 {
+		b.node("Slice", "directclr", EmbeddingName, []string{x}, onnx.IntsAttr("starts", 0), onnx.IntsAttr("ends", int64(d0)), onnx.IntsAttr("axes", 1))
+		return
+	}
 	inputs := []string{x}
 	for _, arg := range []struct {
 		name  string

@@ -205,8 +205,8 @@ func TestAttachHeadRefuses(t *testing.T) {
 	})
 	t.Run("an old opset", func(t *testing.T) {
 		m := tinyModel(t)
-		m.Opsets[0].Version = 9
-		wantError(t, AttachHead(m, Head{Kind: HeadLinear, Dim: 2}), "needs opset 11, the model has 9")
+		m.Opsets[0].Version = 6
+		wantError(t, AttachHead(m, Head{Kind: HeadLinear, Dim: 2}), "needs opset 7, the model has 6")
 	})
 }
 
@@ -266,6 +266,9 @@ func TestHeadOnExports(t *testing.T) {
 			}
 			if err := onnx.Check(evaluation(m.ONNX)); err != nil {
 				t.Error(err)
+			}
+			if inputs := m.ONNX.Graph.DataInputs(); len(inputs) != 1 {
+				t.Errorf("%d inputs that no initializer gives", len(inputs))
 			}
 			c, report := exported(t, m.ONNX, ".pth", ExportOptions{})
 			if strings.Contains(path, "_training") && !strings.Contains(path, "tiny_") || strings.Contains(path, "_preserve") {

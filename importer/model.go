@@ -84,6 +84,9 @@ func (m *Model) read() error {
 	if m.ONNX, err = onnx.Decode(m.mapping.Bytes); err != nil {
 		return err
 	}
+	if err := inline(m.ONNX); err != nil {
+		return err
+	}
 	if onnx.HasExternal(m.ONNX) {
 		if m.external, err = onnx.LoadExternal(m.ONNX, filepath.Dir(m.Path)); err != nil {
 			return err

@@ -30,6 +30,7 @@ func normalise(m *onnx.Model) (BatchNormState, error) {
 // Normalize undoes what exporters do to a network's parameters, so that each is an
 // initializer of its own with the name that it has in PyTorch:
 //
+//   - calls of the model's own functions are replaced by what they stand for;
 //   - equal parameters that share one initializer, through Identity nodes or
 //     directly, are separated; only weights that several layers other than
 //     BatchNormalization use directly stay tied, as they are in the network;
@@ -43,7 +44,7 @@ func normalise(m *onnx.Model) (BatchNormState, error) {
 // The outputs' values do not change. A model that is not valid is refused with
 // everything that is wrong with it.
 func Normalize(m *onnx.Model) (*Normalization, error) {
-	if err := onnx.Check(m); err != nil {
+	if err := inline(m); err != nil {
 		return nil, err
 	}
 	n := &normalizer{model: m, g: m.Graph, copies: map[string]int{}}
@@ -55,10 +56,22 @@ func Normalize(m *onnx.Model) (*Normalization, error) {
 	n.BatchNorm = detectBatchNorm(m) // while the exporter's names are there
 	n.modules = moduleNames(m)
 	n.norms()
+	declare(m)
 	if err := n.rename(); err != nil {
 		return nil, err
 	}
 	return &n.Normalization, nil
+}
+
+// inline checks a model and dissolves the functions it calls.
+func inline(m *onnx.Model) error {
+	if err := onnx.Check(m); err != nil || len(m.Functions) == 0 {
+		return err
+	}
+	if err := m.Inline(); err != nil {
+		return err
+	}
+	return onnx.Check(m)
 }
 
 type normalizer struct {
@@ -125,7 +138,7 @@ func (n *normalizer) constants() error {
 		}
 		own := *t
 		own.Name = node.Outputs[0]
-		n.add(onnx.NewTensor(&own))
+		n.g.AddInitializer(onnx.NewTensor(&own))
 		n.Constants = append(n.Constants, own.Name)
 		return true
 	})
@@ -159,16 +172,25 @@ func (n *normalizer) removeNodes(dead func(*onnx.Node) bool) {
 	n.g.Nodes = slices.DeleteFunc(n.g.Nodes, dead)
 }
 
-// add adds an initializer; before IR version 4 it must be an input as well.
-func (n *normalizer) add(t *onnx.Tensor) {
-	n.g.AddInitializer(t)
-	if n.model.IRVersion < 4 {
+// declare makes inputs of the initializers, which they must be before IR version 4.
+func declare(m *onnx.Model) {
+	if m.IRVersion >= 4 {
+		return
+	}
+	declared := map[string]bool{}
+	for _, v := range m.Graph.Inputs {
+		declared[v.Name] = true
+	}
+	for _, t := range m.Graph.Initializers {
+		if declared[t.Name] {
+			continue
+		}
 		v := onnx.FloatValue(t.Name)
 		v.ElemType = t.ElemType
 		for _, d := range t.Shape {
 			v.Shape = append(v.Shape, onnx.Dim{Value: int64(d)})
 		}
-		n.g.Inputs = append(n.g.Inputs, v)
+		m.Graph.Inputs = append(m.Graph.Inputs, v)
 	}
 }
 
@@ -177,7 +199,7 @@ func (n *normalizer) add(t *onnx.Tensor) {
 func (n *normalizer) copyOf(t *onnx.Tensor, name string) {
 	own := *t
 	own.Name = name
-	n.add(&own)
+	n.g.AddInitializer(&own)
 	n.Untied = append(n.Untied, name)
 }
 

@@ -45,7 +45,7 @@ func (n *normalizer) freeBatch() {
 			n.g.SetInitializer(weights.FromInt64(name, []int{len(to)}, to))
 		} else {
 			name = n.free(name + "_any_batch")
-			n.add(onnx.NewTensor(weights.FromInt64(name, []int{len(to)}, to)))
+			n.g.AddInitializer(onnx.NewTensor(weights.FromInt64(name, []int{len(to)}, to)))
 			node.Inputs[1] = name
 		}
 		n.Unbatched++

@@ -41,7 +41,7 @@ const (
 // contradict themselves, and, for the operators this package knows, the number of
 // inputs and the types of attributes. The error is a *CheckError.
 func Check(m *Model) error {
-	c := &checker{model: m}
+	c := &checker{model: m, opsets: m.Opsets}
 	switch {
 	case m.IRVersion == 0:
 		c.problem("ir_version is missing")
@@ -65,6 +65,7 @@ func Check(m *Model) error {
 			c.problem("opset_import has version %d of domain %q", o.Version, o.Domain)
 		}
 	}
+	c.functions()
 	if m.Graph == nil {
 		c.problem("there is no graph")
 	} else {
@@ -77,9 +78,12 @@ func Check(m *Model) error {
 }
 
 type checker struct {
-	model *Model
-	found CheckError
-	depth int
+	model  *Model
+	found  CheckError
+	depth  int
+	opsets []Opset // imported by the model, or by the function at hand
+	within *Function
+	known  map[functionKey]*Function
 }
 
 func (c *checker) problem(format string, args ...any) {

@@ -70,8 +70,14 @@ func (c *checker) node(n *Node, what string) {
 	if len(n.Inputs) == 0 && len(n.Outputs) == 0 {
 		c.problem("%s: it has neither inputs nor outputs", what)
 	}
-	if c.model.Opset(n.Domain) == 0 {
+	if version(c.opsets, n.Domain) == 0 {
 		c.problem("%s: opset_import lacks the domain %q", what, n.Domain)
+	}
+	if f := c.known[n.key()]; f != nil {
+		if len(n.Inputs) > len(f.Inputs) || len(n.Outputs) > len(f.Outputs) {
+			c.problem("%s: it has %d inputs and %d outputs, %v takes %d and gives %d", what, len(n.Inputs), len(n.Outputs), f, len(f.Inputs), len(f.Outputs))
+		}
+		return
 	}
 	if a, ok := arities[n.OpType]; ok && n.Standard() {
 		if k := len(n.Inputs); k < a.minIn || k > a.maxIn {
@@ -105,7 +111,11 @@ func (c *checker) attribute(a *Attribute, n *Node, s *scope, what string) {
 		return
 	}
 	if a.RefName != "" {
-		c.problem("%s: attribute %s refers to the attribute %q of a function, outside of one", what, a.Name, a.RefName)
+		if c.within == nil {
+			c.problem("%s: attribute %s refers to the attribute %q of a function, outside of one", what, a.Name, a.RefName)
+		} else if !c.within.takes(a.RefName) {
+			c.problem("%s: attribute %s refers to the attribute %q, which %v does not have", what, a.Name, a.RefName, c.within)
+		}
 		return
 	}
 	for _, v := range []struct {
@@ -119,7 +129,7 @@ func (c *checker) attribute(a *Attribute, n *Node, s *scope, what string) {
 			c.problem("%s: attribute %s is of type %v and has a value of type %v", what, a.Name, a.Type, v.typ)
 		}
 	}
-	if want, ok := attributeTypes[a.Name]; ok && n.Standard() && rules[n.OpType].infer != nil && want != a.Type && !(a.Name == "value" && n.OpType == "Pad") {
+	if want, ok := attributeTypes[a.Name]; ok && n.Standard() && c.known[n.key()] == nil && rules[n.OpType].infer != nil && want != a.Type && !(a.Name == "value" && n.OpType == "Pad") {
 		c.problem("%s: attribute %s is of type %v, want %v", what, a.Name, a.Type, want)
 	}
 	switch {

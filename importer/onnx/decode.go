@@ -41,6 +41,8 @@ func (d *decoder) model(b []byte, m *Model) error {
 			err = within(d.opset(f, &m.Opsets), "opset_import[%d]", len(m.Opsets))
 		case 14:
 			err = within(d.property(f, &m.Metadata), "metadata_props[%d]", len(m.Metadata))
+		case 25:
+			err = many(d, f, &m.Functions, d.function, "functions")
 		default:
 			err = d.keep(f, &m.unknown)
 		}
@@ -138,6 +140,8 @@ func (d *decoder) node(b []byte, n *Node) error {
 			err = f.string(&n.DocString)
 		case 7:
 			err = f.string(&n.Domain)
+		case 8:
+			err = f.string(&n.Overload)
 		default:
 			err = d.keep(f, &n.unknown)
 		}

@@ -140,6 +140,9 @@ func (m *Model) encode() (*message, error) {
 		p.message(14, v.encode())
 	}
 	p.add(m.unknown)
+	for _, f := range m.Functions {
+		p.bytes(25, f.raw)
+	}
 	return p, nil
 }
 
@@ -153,7 +156,7 @@ func (v Property) encode() *message {
 
 func (g *Graph) encode() (*message, error) {
 	p := &message{}
-	for _, n := range g.Nodes {
+	for _, n := range g.outlined() {
 		q, err := n.encode()
 		if err != nil {
 			return nil, err
@@ -197,6 +200,7 @@ func (n *Node) encode() (*message, error) {
 	}
 	p.string(6, n.DocString)
 	p.string(7, n.Domain)
+	p.string(8, n.Overload)
 	p.add(n.unknown)
 	return p, nil
 }

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -12,6 +13,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add(unknownFields())
 	for _, r := range refusals() {
 		f.Add(r.file)
+	}
+	for want, m := range inlineRefusals(f) {
+		if !strings.Contains(want, "64 MiB") { // true, but slow
+			f.Add(encode(f, m))
+		}
 	}
 	for _, file := range exports(f) {
 		if len(file) < 12_000 {
@@ -40,6 +46,21 @@ func FuzzDecode(f *testing.F) {
 		valid := Check(m)
 		if valid == nil != (Check(again) == nil) {
 			t.Fatalf("valid before and after encoding: %v, %v", valid, Check(again))
+		}
+		if m.Inline() != nil {
+			return
+		}
+		if len(m.Functions) > 0 && valid == nil {
+			if problems := Check(m); problems != nil {
+				t.Fatalf("valid, but not once its functions are inlined: %v", problems)
+			}
+			var written bytes.Buffer
+			if err := m.Encode(&written); err != nil {
+				t.Fatal(err)
+			}
+			if outlined, err := Decode(written.Bytes()); err != nil || Check(outlined) != nil {
+				t.Fatalf("valid, but not once its functions are inlined and written: %v", err)
+			}
 		}
 		Skeleton(m)
 		inputs := map[string][]int{}

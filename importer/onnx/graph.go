@@ -4,11 +4,13 @@ import "onnxclr/importer/weights"
 
 // Opset returns the version of the operator set of a domain ("" and "ai.onnx" are
 // the same one); 0 when the model does not import it.
-func (m *Model) Opset(domain string) int64 {
+func (m *Model) Opset(domain string) int64 { return version(m.Opsets, domain) }
+
+func version(opsets []Opset, domain string) int64 {
 	if domain == "ai.onnx" {
 		domain = ""
 	}
-	for _, o := range m.Opsets {
+	for _, o := range opsets {
 		if o.Domain == domain || domain == "" && o.Domain == "ai.onnx" {
 			return o.Version
 		}

@@ -65,6 +65,9 @@ func TestInferShapesOfONNXCases(t *testing.T) {
 func TestInferShapesOfExports(t *testing.T) {
 	for name := range exports(t) {
 		m := decodeFile(t, name)
+		if err := m.Inline(); err != nil {
+			t.Fatal(err)
+		}
 		batch := 5
 		if strings.HasSuffix(name, "_batch2.onnx") {
 			batch = 2

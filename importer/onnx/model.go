@@ -15,8 +15,9 @@ type Model struct {
 	Graph           *Graph
 	Opsets          []Opset    // opset_import
 	Metadata        []Property // metadata_props
+	Functions       []*Function
 
-	unknown []byte // functions, training_info and whatever a newer version adds
+	unknown []byte // training_info and whatever a newer version adds
 }
 
 // Opset is one entry of opset_import. Domain "" is the standard operator set.
@@ -58,7 +59,9 @@ type Node struct {
 	Outputs    []string
 	Attributes []*Attribute
 	DocString  string
+	Overload   string // tells functions of one name apart
 
+	inlined *inlined // the call that this node is a part of; see Inline
 	unknown []byte
 }
 

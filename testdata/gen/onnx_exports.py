@@ -98,11 +98,11 @@ def export(name, net, opset, mode="eval", output=("logits",), dynamic=True, imag
     finish(path, statistics)
 
 
-def dynamo(name, net, train=False, images=INPUT, dynamic=True, **kw):
+def dynamo(name, net, train=False, images=INPUT, dynamic=True, opset=18, **kw):
     path = OUT / (name + ".onnx")
     net.train(train)
     axes = ({0: torch.export.Dim("batch", min=1)},) if dynamic else None
-    torch.onnx.export(net, (images,), str(path), opset_version=18, input_names=["input"], output_names=["logits"], dynamo=True,
+    torch.onnx.export(net, (images,), str(path), opset_version=opset, input_names=["input"], output_names=["logits"], dynamo=True,
                       external_data=False, dynamic_shapes=axes, verbose=False, **kw)
     finish(path)
 
@@ -111,10 +111,12 @@ def finish(path, statistics={}):
     """Drops doc strings with the exporting machine's paths, puts the running statistics
     back that tracing in training mode has moved, and checks the file."""
     m = onnx.load(str(path))
+    if m.functions:  # export_modules_as_functions forgets output_names
+        m.graph.node[-1].output[0] = m.graph.output[0].name = "logits"
     for t in m.graph.initializer:
         if t.name in statistics:
             t.CopyFrom(onnx.numpy_helper.from_array(statistics[t.name], t.name))
-    for n in m.graph.node:
+    for n in list(m.graph.node) + [n for f in m.functions for n in f.node]:
         n.ClearField("doc_string")
         if hasattr(n, "metadata_props"):
             del n.metadata_props[:]
@@ -165,6 +167,13 @@ def legacy():
     # Without dynamic axes the batch size becomes an argument of Reshape.
     export("tiny_op13_training_view_batch2", model("tiny", "view"), 13, "training", dynamic=False, images=INPUT[:2])
     export("tiny_op13_training_backbone", model("tiny", "backbone"), 13, "training", output=("features",))
+    for opset in (7, 9):
+        for mode in ("training", "eval"):
+            export(f"tiny_op{opset}_{mode}", model("tiny"), opset, mode, dynamic=opset > 7)
+    # Every module is a function that is called with its parameters; those inside one
+    # another call one another.
+    for mode in ("training", "preserve"):
+        export(f"tiny_op17_functions_{mode}", model("tiny"), 17, mode, export_modules_as_functions=True)
     export("tiny_op17_training_both", model("tiny", "both"), 17, "training", output=("representation", "logits"))
 
 
@@ -178,6 +187,8 @@ def modern():
         export(f"basic_op18_{mode}", model("basic"), 18, mode)
     export("tiny_op18_training_mean", model("tiny", "mean"), 18, "training")
     dynamo("basic_op18_dynamo", model("basic"))
+    for opset in (20, 21, 23):
+        dynamo(f"tiny_op{opset}_dynamo", model("tiny"), opset=opset, optimize=opset > 20)
     dynamo("basic_op18_dynamo_unoptimized", model("basic"), optimize=False)
     dynamo("tiny_op18_dynamo_training", model("tiny"), train=True)
     dynamo("tiny_op18_dynamo_mean", model("tiny", "mean"))
