@@ -36,6 +36,7 @@ type learner struct {
 	params    []Param
 	optimizer Optimizer
 	counted   int // steps that the model's metadata count
+	profiler  *profiler
 }
 
 // precisions are those that a recipe names.
@@ -210,9 +211,11 @@ func (l *learner) train(images []float32, m *Metrics) error {
 	if err := G.Let(l.program.Input, tensor.New(tensor.WithShape(l.images...), tensor.WithBacking(images))); err != nil {
 		return err
 	}
+	l.profiler.lap(partBind)
 	if err := l.machine.RunAll(); err != nil {
 		return fmt.Errorf("step %d: %w", l.step, err)
 	}
+	l.profiler.lap(partGraph)
 	m.Loss = l.machine.Values(l.loss)[0]
 	grads := make([][]float32, len(l.params))
 	for i, p := range l.program.Params {
@@ -224,10 +227,13 @@ func (l *learner) train(images []float32, m *Metrics) error {
 	}
 	m.GradNorm = norm
 	m.Accuracy = l.accuracy()
+	l.profiler.lap(partChecks)
 	l.optimizer.Step(l.params, grads, m.LearningRate)
+	l.profiler.lap(partOptimizer)
 	if err := l.program.UpdateRunning(l.machine.Values); err != nil {
 		return fmt.Errorf("step %d: %w", l.step, err)
 	}
+	l.profiler.lap(partBind)
 	l.step++
 	return nil
 }

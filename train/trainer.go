@@ -20,7 +20,10 @@ type Options struct {
 
 	Memory   int64    // bytes that the run may take; 0: what the machine has free
 	Reporter Reporter // nil: silent
-	Source   Source   // nil: what the recipe's data or views name; else the caller closes it
+	// Profile, if not nil, is told at the end of the run, or when it is interrupted,
+	// where the time of its steps went.
+	Profile func(*Profile)
+	Source  Source // nil: what the recipe's data or views name; else the caller closes it
 }
 
 // ErrInterrupted is returned, wrapped, when the context ended a run, which has been
@@ -103,16 +106,26 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		Batch: batch, Height: height, Width: width, Parameters: l.values(), Memory: l.memory(),
 	})
 	result := Result{Dir: o.Dir, Steps: l.step}
+	if o.Profile != nil {
+		l.profiler = newProfiler(l.machine)
+		defer func() {
+			if err == nil || errors.Is(err, ErrInterrupted) {
+				o.Profile(l.profiler.profile())
+			}
+		}()
+	}
 	if err := source.Seek(l.step); err != nil {
 		return err
 	}
 	for l.step < schedule.Total {
 		start := time.Now()
+		l.profiler.begin()
 		b, err := source.Next(ctx)
 		if err != nil {
 			return t.stop(ctx, report, result, err)
 		}
 		wait := time.Since(start)
+		l.profiler.lap(partData)
 		m := Metrics{Step: l.step, Epoch: l.step / perEpoch, LearningRate: schedule.LR(l.step)}
 		if err := l.train(b.Images, &m); err != nil {
 			return t.diverged(err)
@@ -129,6 +142,8 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 				return t.diverged(err)
 			}
 		}
+		l.profiler.lap(partRest)
+		l.profiler.end()
 		if ctx.Err() != nil && l.step < schedule.Total {
 			return t.stop(ctx, report, result, ctx.Err())
 		}

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"onnxclr/importer"
 	"onnxclr/internal/file"
@@ -394,6 +395,53 @@ func TestExact(t *testing.T) {
 	golden.Check(t, "loss", golden.Model, []float32{a.result.Last.Loss}, []float32{b.result.Last.Loss})
 	if err := run(t, fast, r, Options{Resume: true, Source: src()}); err == nil || !strings.Contains(err.Error(), "exact is true, was false") {
 		t.Errorf("resumed otherwise: %v", err)
+	}
+}
+
+// A profile accounts for all of a step, leaves the warm-up out, and changes nothing.
+func TestProfile(t *testing.T) {
+	plain, profiled := t.TempDir(), t.TempDir()
+	mustRun(t, plain, recipe(t, simclr...), Options{})
+	var p *Profile
+	tell := func(q *Profile) { p = q }
+	mustRun(t, profiled, recipe(t, simclr...), Options{Profile: tell})
+	sameOutcome(t, "profiled", outcome(t, profiled), outcome(t, plain))
+	if p == nil || p.WarmUp != 2 || p.Steps != 6 || p.Workers < 1 || p.Peak.FLOPs <= 0 || p.Peak.Bytes <= 0 {
+		t.Fatalf("profile %+v", p)
+	}
+	var sum time.Duration
+	calls := map[string]int{}
+	for _, u := range p.Operators {
+		sum += u.Time
+		calls[u.Name] += u.Calls
+	}
+	for _, o := range p.Others {
+		sum += o.Time
+	}
+	// Each mean is rounded down to a nanosecond.
+	if off := p.Step - sum; off < -time.Millisecond || off > time.Millisecond {
+		t.Errorf("the parts sum to %v of %v", sum, p.Step)
+	}
+	if calls["Conv+BatchStats"] != 12 || len(p.Others) != 5 {
+		t.Errorf("operators %v, others %v", calls, p.Others)
+	}
+
+	p = nil
+	ctx, cancel := context.WithCancel(t.Context())
+	stop := &watcher{step: func(m Metrics) {
+		if m.Step == 3 {
+			cancel()
+		}
+	}}
+	if err := Run(ctx, recipe(t, simclr...), Options{Dir: t.TempDir(), Source: source(), Reporter: stop, Profile: tell}); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	if p == nil || p.Steps != 2 {
+		t.Errorf("profile of an interrupted run: %+v", p)
+	}
+	mustRun(t, t.TempDir(), recipe(t, append(simclr, "steps", "1", "warmup-epochs", "0")...), Options{Profile: tell})
+	if p == nil || p.Steps != 0 || p.WarmUp != 1 {
+		t.Errorf("profile of one step: %+v", p)
 	}
 }
 

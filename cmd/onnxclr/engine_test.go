@@ -9,8 +9,12 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"onnxclr/internal/golden"
+	"onnxclr/internal/kernel"
+	"onnxclr/internal/vm"
+	"onnxclr/train"
 )
 
 // wide is a model with convolutions that Winograd's filtering takes.
@@ -105,5 +109,56 @@ func TestKernelsAreNamed(t *testing.T) {
 	}
 	if r := must(t, "version", "-v"); !strings.Contains(r.err, " kernels") {
 		t.Errorf("version -v does not name the kernels: %q", r.err)
+	}
+}
+
+func TestTrainProfile(t *testing.T) {
+	dir := t.TempDir()
+	run := trained(t, dir)
+	r := must(t, "train", "--model", filepath.Join(dir, "m.onnx"), "--data", textures, "--image-size", "16", "--batch", "8", "--method", "directclr", "--d0", "6", "--steps", "3", "--warmup-steps", "1", "-o", run, "--force", "--profile")
+	for _, want := range []string{"operator ", "Conv+BatchStats ", "waiting for data ", "optimizer ", "total ", " 100.0 ", "means of 1 steps, after 2 of warm-up", "GB/s;"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("no %q in\n%s", want, r.out)
+		}
+	}
+	r = must(t, "train", "--model", filepath.Join(dir, "m.onnx"), "--data", textures, "--image-size", "16", "--batch", "8", "--steps", "1", "--warmup-steps", "0", "-o", run, "--force", "--profile")
+	if !strings.Contains(r.out, "no profile: the run made 1 steps") {
+		t.Errorf("one step gives\n%s", r.out)
+	}
+}
+
+// TestPrintProfile checks the arithmetic of the table on round numbers.
+func TestPrintProfile(t *testing.T) {
+	p := &train.Profile{
+		WarmUp: 2, Steps: 5, Step: 100 * time.Millisecond, Median: 90 * time.Millisecond, Kernels: "avx2", Workers: 2,
+		Peak: kernel.Peak{FLOPs: 200e9, Bytes: 20e9},
+		Operators: []vm.Usage{
+			{Name: "Conv", Calls: 3, Time: 50 * time.Millisecond, FLOPs: 8e9, Bytes: 100e6},
+			{Name: "Relu", Calls: 2, Time: 20 * time.Millisecond, Bytes: 100e6},
+		},
+		Others: []train.Part{{Name: "optimizer", Time: 30 * time.Millisecond}},
+	}
+	table := func() string {
+		var out bytes.Buffer
+		printProfile(&terminal{out: &out, err: &out}, p)
+		return out.String()
+	}
+	const want = `
+operator   calls/step  ms/step  share %  GFLOP/s  GB/s  % of peak  bound by
+Conv                3    50.00     50.0    160.0   2.0         80     FLOPs
+Relu                2    20.00     20.0            5.0         25     bytes
+optimizer                30.00     30.0
+total               5   100.00    100.0     80.0   2.0         40     FLOPs
+
+means of 5 steps, after 2 of warm-up that are left out; the median step took 90.00 ms
+peaks of 2 workers with avx2 kernels, measured before the first step: 200 GFLOP/s, 20.0 GB/s;
+% of peak is of the one that bounds an operator more
+`
+	if got := table(); got != want[1:] {
+		t.Errorf("got\n%swant%s", got, want)
+	}
+	p.Operators[0].FLOPs = 20e9
+	if got := table(); !strings.Contains(got, "above 100 %: Winograd") {
+		t.Errorf("200 %% of the peak are not explained:\n%s", got)
 	}
 }

@@ -16,6 +16,7 @@ type trainOptions struct {
 	flags         *pflag.FlagSet
 	recipe, out   string
 	resume, force bool
+	profile       bool
 	values        map[string]*setting // of the recipe's keys
 }
 
@@ -32,6 +33,9 @@ D is an image folder, a .tar or .tar.gz of one, CIFAR binary files, an .npy arra
 bytes, or generated:textures. DIR holds ready-made batches, one .npz each in name order, with
 arrays view1 and view2, float32, N×3×H×W, normalised.
 
+--profile prints, also after Ctrl-C, the time of every kind of operator and of what lies around
+the graph, beside the machine's peaks, which it measures before the first step.
+
 RUN receives recipe.yaml (all settings), metrics.jsonl (one object a step), checkpoints/ and the
 final model.onnx. Ctrl-C saves; --resume continues to the same bits, with the settings of the
 run where no others are given.`,
@@ -42,6 +46,7 @@ run where no others are given.`,
 		f.StringVar(&o.recipe, "recipe", "", "YAML `file` of settings, keys as in recipe.yaml")
 		f.BoolVar(&o.resume, "resume", false, "continue the run in RUN")
 		f.BoolVar(&o.force, "force", false, "replace the run in RUN")
+		f.BoolVar(&o.profile, "profile", false, "print at the end where the time of a step went")
 		for _, key := range train.Keys() {
 			name := strings.ReplaceAll(key, "_", "-")
 			o.values[name] = recipeFlag(f, key, name)
@@ -128,7 +133,11 @@ func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) erro
 		t.warn("%s", w)
 	}
 	t.kernels()
-	return trainRun(ctx, t, r, train.Options{Dir: o.out, Resume: o.resume, Force: o.force})
+	options := train.Options{Dir: o.out, Resume: o.resume, Force: o.force}
+	if o.profile {
+		options.Profile = func(p *train.Profile) { printProfile(t, p) }
+	}
+	return trainRun(ctx, t, r, options)
 }
 
 // settle puts the recipe together.
