@@ -90,6 +90,10 @@ func (c *Checkpoint) read(b []byte) error {
 			c.Dicts = []*Dict{{Tensors: tensors}}
 		}
 	default:
+		if torch.IsTar(b) {
+			_, err := torch.Read(b)
+			return err
+		}
 		return fmt.Errorf("not a checkpoint: %s; want a .pth or .pt file of PyTorch, or .safetensors", kind)
 	}
 	return nil
@@ -179,9 +183,6 @@ func sniff(b []byte) kind {
 	// may follow are all short of 32.
 	if len(b) > 2 && b[0] == 0x08 && b[1] < 0x40 {
 		return kindONNX
-	}
-	if len(b) > 262 && string(b[257:262]) == "ustar" {
-		return "a tar archive"
 	}
 	return kindUnknown
 }

@@ -16,6 +16,7 @@ import (
 	"onnxclr/importer/safetensors"
 	"onnxclr/importer/weights"
 	"onnxclr/internal/golden"
+	"onnxclr/internal/golden/bounded"
 )
 
 var update = flag.Bool("update", false, "write testdata/checkpoints/safetensors/written.safetensors anew; then run testdata/gen/verify_safetensors.py")
@@ -264,19 +265,45 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(file(`{"__metadata__":{"a":"\u00e9"},"x":{"dtype":"F16","shape":[0,5],"data_offsets":[0,0]}} `, ""))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		tensors, metadata, err := safetensors.Read(b)
-		if err != nil {
-			return
-		}
-		var out bytes.Buffer
-		if err := safetensors.Write(&out, tensors, metadata); err != nil {
-			t.Fatalf("what was read is not written: %v", err)
-		}
-		again, _, err := safetensors.Read(out.Bytes())
-		if err != nil || len(again) != len(tensors) {
-			t.Fatalf("what was written is not read: %d tensors of %d, error %v", len(again), len(tensors), err)
+		checkFuzzed(t, b)
+	})
+}
+
+// FuzzHeader feeds headers, whose length is always right, before n zeros.
+func FuzzHeader(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `{"__metadata__":{}}`, `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`,
+		`{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[2,2],"data_offsets":[4,8]}}`,
+		`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`,
+		`{"a":{"dtype":"F64","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,8]}}`,
+		`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[4,0]}}`, `{"a":{"dtype":"F8_E4M3","shape":[1e3],"data_offsets":[0,1000]}}`,
+		`{"a":{},"a":{}}`, `{"a":[[[[[[[[`, `{"\ud800":1}`,
+	} {
+		f.Add(text, 8)
+	}
+	f.Fuzz(func(t *testing.T, text string, n int) {
+		if n >= 0 && n < 1<<16 {
+			checkFuzzed(t, file(text, string(make([]byte, n))))
 		}
 	})
+}
+
+func checkFuzzed(t *testing.T, b []byte) {
+	var tensors []*weights.Tensor
+	var metadata map[string]string
+	var err error
+	bounded.Allocation(t, len(b), func() { tensors, metadata, err = safetensors.Read(b) })
+	if err != nil {
+		return
+	}
+	var out bytes.Buffer
+	if err := safetensors.Write(&out, tensors, metadata); err != nil {
+		t.Fatalf("what was read is not written: %v", err)
+	}
+	again, _, err := safetensors.Read(out.Bytes())
+	if err != nil || len(again) != len(tensors) {
+		t.Fatalf("what was written is not read: %d tensors of %d, error %v", len(again), len(tensors), err)
+	}
 }
 
 func BenchmarkRead100MB(b *testing.B) {

@@ -20,13 +20,13 @@ func readLegacy(b []byte) (*File, error) {
 	if v := m.run(); m.err == nil && v != legacyVersion {
 		return nil, unsupportedf("version %v of the format before PyTorch 1.6, want %d", printable(v), legacyVersion)
 	}
+	bigCounts := false
 	if info, ok := m.run().(*Dict); m.err == nil {
 		if !ok {
 			return nil, FormatError("the facts about the machine are no dictionary")
 		}
-		if little, ok := info.Get("little_endian"); ok && little != true {
-			return nil, UnsupportedError("it was written on a big-endian machine; load it there and torch.save it with PyTorch 1.6 or later")
-		}
+		little, ok := info.Get("little_endian")
+		bigCounts = ok && little != true
 	}
 	root := m.run()
 	known := len(m.storages)
@@ -40,7 +40,7 @@ func readLegacy(b []byte) (*File, error) {
 	if err := checkTree(root, m.file); err != nil {
 		return nil, err
 	}
-	if err := m.attachLegacy(keys.Items); err != nil {
+	if err := m.attachLegacy(keys.Items, bigCounts); err != nil {
 		return nil, err
 	}
 	m.attach(false)
@@ -51,8 +51,10 @@ func readLegacy(b []byte) (*File, error) {
 }
 
 // attachLegacy gives storages the bytes that follow the pickles, in the order of the
-// keys.
-func (m *machine) attachLegacy(keys []any) error {
+// keys. PyTorch has always written the elements little-endian here, whatever the
+// machine; the counts before them were in the machine's own order up to 1.1, so that
+// a file from a big-endian machine may have them either way.
+func (m *machine) attachLegacy(keys []any, bigCounts bool) error {
 	rest := m.b[m.pos:]
 	for _, k := range keys {
 		key, _ := k.(string)
@@ -67,6 +69,9 @@ func (m *machine) attachLegacy(keys []any) error {
 			return formatf("truncated before storage %q", key)
 		}
 		count := binary.LittleEndian.Uint64(rest)
+		if big := binary.BigEndian.Uint64(rest); bigCounts && big == uint64(s.bytes/s.DType.Size()) {
+			count = big
+		}
 		if count != uint64(s.bytes/s.DType.Size()) {
 			return formatf("storage %q is %d elements, the pickle declares %d", key, count, s.bytes/s.DType.Size())
 		}

@@ -133,7 +133,7 @@ func TestMalformedPickles(t *testing.T) {
 		{"tensor over a tensor", tensor(vector, 0, ints(1), ints(1)) + ".", "over a tensor"},
 		{"too few arguments", global("torch._utils", "_rebuild_tensor_v2") + tuple(four, num(0)) + "R.", "on 2 arguments"},
 		{"parameter of a string", global("torch._utils", "_rebuild_parameter") + tuple(str("x"), "\x88", "}") + "R.", "wants a tensor"},
-		{"view of a storage", tuple(str("storage"), global("torch", "FloatStorage"), str("0"), str("cpu"), num(4), tuple(str("1"), num(0), num(4))) + "Q.", "view of another one"},
+		{"part beyond its storage", tuple(str("storage"), global("torch", "FloatStorage"), str("0"), str("cpu"), num(4), tuple(str("1"), num(0), num(5))) + "Q.", `"1" is elements 0 to 5`},
 		{"quantized storage", storageID("QInt8Storage", "0", 4) + ".", "torch.QInt8Storage"},
 		{"pickled storage", global("torch.storage", "_load_from_bytes") + tuple(str("x")) + "R.", "pickled by themselves"},
 

@@ -8,9 +8,9 @@ import (
 // headroom is what a small file may allocate beyond four times its size.
 const headroom = 64 << 20
 
-// Read decodes a checkpoint, of the zip format or the one before PyTorch 1.6, held in b, which the tensors alias and b's owner must
-// neither change nor unmap while they are in use. Only tensors that are not
-// contiguous are copied.
+// Read decodes a checkpoint, of the zip format or the one before PyTorch 1.6, held in
+// b, which the tensors alias and b's owner must neither change nor unmap while they
+// are in use. Only tensors that are not contiguous are copied.
 //
 // It fails with FormatError on a damaged or misleading file, with UnsupportedError
 // on a format, tensor or storage this package does not read, and with CallError on a
@@ -70,8 +70,8 @@ func recognise(b []byte) error {
 	head := b[:min(len(b), 512)]
 	has := func(prefix string) bool { return bytes.HasPrefix(head, []byte(prefix)) }
 	switch {
-	case len(head) > 262 && string(head[257:262]) == "ustar":
-		return UnsupportedError("it is a tar archive: unpack it if the checkpoint is inside; the tar format of PyTorch before 0.1.10 is not read")
+	case IsTar(b):
+		return tarError(b)
 	case has("\x80") && len(head) > 1 && head[1] <= 5:
 		return UnsupportedError("it is a bare pickle, not a file of torch.save")
 	case has("\x1f\x8b"), has("BZh"), has("\xfd7zXZ"), has("\x28\xb5\x2f\xfd"), has("7z\xbc\xaf"):

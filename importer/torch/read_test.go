@@ -216,8 +216,19 @@ func TestNotRead(t *testing.T) {
 	var unsupported torch.UnsupportedError
 	var format torch.FormatError
 	var call *torch.CallError
-	tar := make([]byte, 1024)
-	copy(tar[257:], "ustar\x0000")
+	tar := func(name string, ustar bool) []byte {
+		b := make([]byte, 1024)
+		copy(b, name)
+		if ustar {
+			copy(b[257:], "ustar\x0000")
+		}
+		sum := 8 * int(' ')
+		for _, c := range b {
+			sum += int(c)
+		}
+		copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+		return b
+	}
 	for _, c := range []struct {
 		name string
 		b    []byte
@@ -231,7 +242,9 @@ func TestNotRead(t *testing.T) {
 		{"complex 1.13", fixture(t, "complex_1.13.pth"), &unsupported, "ComplexFloatStorage"},
 		{"complex 2.15", fixture(t, "complex_2.15.pth"), &unsupported, "ComplexFloatStorage"},
 		{"torchscript", fixture(t, "torchscript_1.13.pth"), &unsupported, "TorchScript"},
-		{"tar", tar, &unsupported, "tar archive"},
+		{"tar", tar("resnet50.pth", true), &unsupported, `a tar archive, its first member "resnet50.pth"`},
+		{"PyTorch before 0.1.10 (CVE-2025-32434)", tar("storages", true), &unsupported, "the tar format that PyTorch wrote before 0.1.10"},
+		{"the same in the oldest tar format", tar("sys_info", false), &unsupported, "the tar format that PyTorch wrote before 0.1.10"},
 		{"gzip", []byte("\x1f\x8b\x08"), &unsupported, "compressed"},
 		{"bare pickle", []byte("\x80\x02}q\x00."), &unsupported, "bare pickle"},
 		{"HDF5", []byte("\x89HDF\r\n\x1a\n"), &unsupported, "HDF5"},

@@ -59,10 +59,6 @@ func (m *machine) persistent(pid any) any {
 		m.failf("a storage is named by a tuple of wrong types")
 		return nil
 	}
-	if len(t) == 6 && t[5] != nil {
-		m.fail(unsupportedf("%s at byte %d: storage %q is a view of another one, as before PyTorch 0.4", m.file, m.op, key))
-		return nil
-	}
 	dtype := m.storageType(class.Name)
 	if m.err != nil {
 		return nil
@@ -76,12 +72,39 @@ func (m *machine) persistent(pid any) any {
 		if s.DType != dtype || s.bytes != bytes {
 			m.failf("storage %q is %d bytes of %v here and %d of %v elsewhere", key, bytes, dtype, s.bytes, s.DType)
 		}
-		return s
+		return m.part(s, t)
 	}
 	m.charge(objectCost + slotCost)
 	s := &Storage{DType: dtype, Location: location, key: key, bytes: bytes}
 	m.storages[key] = s
-	return s
+	return m.part(s, t)
+}
+
+// part returns the storage that the tuple's sixth field, if there is one, cuts out of
+// s: (key, offset, elements).
+func (m *machine) part(s *Storage, t Tuple) any {
+	if m.err != nil || len(t) < 6 || t[5] == nil {
+		return s
+	}
+	view, _ := t[5].(Tuple)
+	if len(view) != 3 {
+		m.failf("storage %q is cut by %s, want a tuple of three", s.key, describe(t[5]))
+		return nil
+	}
+	key, ok1 := view[0].(string)
+	offset, ok2 := view[1].(int64)
+	count, ok3 := view[2].(int64)
+	have := int64(s.bytes / s.DType.Size())
+	if !ok1 || !ok2 || !ok3 {
+		m.failf("storage %q is cut by a tuple of wrong types", s.key)
+		return nil
+	}
+	if offset < 0 || count < 0 || offset > have || count > have-offset {
+		m.failf("storage %q is elements %d to %d of storage %q, which has %d", key, offset, offset+count, s.key, have)
+		return nil
+	}
+	m.charge(objectCost)
+	return &Storage{DType: s.DType, Location: s.Location, key: key, bytes: int(count) * s.DType.Size(), whole: s, start: int(offset)}
 }
 
 func (m *machine) storageType(class string) weights.DType {

@@ -64,6 +64,9 @@ func rebuildTensor(m *machine, name string, args Tuple) any {
 		m.failf("%s", err)
 		return nil
 	}
+	if storage.whole != nil {
+		v.storage, v.offset = storage.whole, v.offset+storage.start
+	}
 	m.pending = append(m.pending, v)
 	return v.tensor
 }

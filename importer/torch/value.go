@@ -200,4 +200,7 @@ type Storage struct {
 	key   string
 	bytes int
 	data  []byte // nil until attached
+
+	whole *Storage // that this one is a part of, in files from before PyTorch 0.4
+	start int      // its first element there
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"onnxclr/importer/weights"
+	"onnxclr/internal/golden/bounded"
 )
 
 const golden = "../../testdata/golden/npy/"
@@ -77,6 +78,19 @@ func TestReadsWhatNumPyWrites(t *testing.T) {
 				if float64(v) != tc.want[i] {
 					t.Errorf("Int64s[%d] = %v, want %v", i, v, tc.want[i])
 				}
+			}
+			tensor := a.Tensor("x")
+			again, err := tensor.Float32s()
+			if !tensor.DType.IsFloat() {
+				again = nil
+				var whole []int64
+				whole, err = tensor.Int64s()
+				for _, v := range whole {
+					again = append(again, float32(v))
+				}
+			}
+			if err != nil || !slices.Equal(again, f32) || !slices.Equal(tensor.Shape, tc.shape) {
+				t.Errorf("Tensor: %v %v of shape %v, want %v", again, err, tensor.Shape, f32)
 			}
 			if len(a.Shape) == 2 && a.Shape[0] > 0 {
 				row := make([]float64, 3)
@@ -253,7 +267,9 @@ func FuzzDecode(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := Decode(b)
+		var a *Array
+		var err error
+		bounded.Allocation(t, len(b), func() { a, err = Decode(b) })
 		if err != nil {
 			return
 		}

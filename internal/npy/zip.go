@@ -40,9 +40,13 @@ func (z *Archive) Close() error {
 const (
 	// A deflate stream expands at most 1032-fold.
 	maxRatio = 1032
-	// maxInflated bounds what the compressed entries of one archive may expand to.
-	maxInflated = 4 << 30
+	// maxEntries bounds the archive's directory, which is held in memory.
+	maxEntries = 1 << 16
 )
+
+// budget is what the compressed entries of an archive of n bytes may expand to: as
+// much as anything read from outside may take.
+func budget(n int) uint64 { return 4*uint64(n) + 64<<20 }
 
 // ReadZip opens the .npz file at path and decodes every entry. The arrays are valid
 // until Close. Every entry's size and CRC are verified; entries that are
@@ -52,7 +56,7 @@ func ReadZip(path string) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	z, err := decodeZip(m.Bytes, maxInflated)
+	z, err := decodeZip(m.Bytes, budget(len(m.Bytes)))
 	if err != nil {
 		m.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -62,6 +66,9 @@ func ReadZip(path string) (*Archive, error) {
 }
 
 func decodeZip(b []byte, budget uint64) (*Archive, error) {
+	if n := bytes.Count(b, []byte("PK\x01\x02")); n > maxEntries {
+		return nil, UnsupportedError(fmt.Sprintf("an archive of %d entries, at most %d are read", n, maxEntries))
+	}
 	r, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, fmt.Errorf("not a valid npz archive: %w", err)
@@ -114,7 +121,7 @@ func entry(f *zip.File, b []byte, budget *uint64) ([]byte, error) {
 			return nil, FormatError(fmt.Sprintf("%d bytes cannot expand to the declared %d", f.CompressedSize64, f.UncompressedSize64))
 		}
 		if f.UncompressedSize64 > *budget {
-			return nil, UnsupportedError(fmt.Sprintf("compressed arrays expand to more than %d bytes; store them with numpy.savez", uint64(maxInflated)))
+			return nil, UnsupportedError("compressed arrays expand to more than four times the file and 64 MiB; store them with numpy.savez")
 		}
 		*budget -= f.UncompressedSize64
 		return inflate(f)
@@ -122,23 +129,22 @@ func entry(f *zip.File, b []byte, budget *uint64) ([]byte, error) {
 	return nil, UnsupportedError(fmt.Sprintf("compression method %d, stored and deflated entries are read", f.Method))
 }
 
-// inflate grows its result with the bytes that really arrive, so a declared size
-// alone never costs memory; the reader checks length and CRC at the end.
+// inflate expands a deflated entry, whose declared size is within the budget; the
+// reader checks length and CRC at the end.
 func inflate(f *zip.File) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	var out bytes.Buffer
-	n, err := io.Copy(&out, io.LimitReader(r, int64(f.UncompressedSize64)+1))
-	if err != nil {
+	out := make([]byte, f.UncompressedSize64)
+	if _, err := io.ReadFull(r, out); err != nil {
 		return nil, FormatError(fmt.Sprintf("inflate: %v", err))
 	}
-	if uint64(n) != f.UncompressedSize64 {
-		return nil, FormatError(fmt.Sprintf("expands to %d bytes or more, %d declared", n, f.UncompressedSize64))
+	if n, err := r.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+		return nil, FormatError(fmt.Sprintf("inflate: more than the %d bytes declared, or damaged (%v)", len(out), err))
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 // Named is one array to be written by WriteZip.

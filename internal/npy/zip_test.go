@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"onnxclr/internal/golden/bounded"
 )
 
 func TestReadZipFromNumPy(t *testing.T) {
@@ -89,6 +91,9 @@ func zipWith(t *testing.T, method uint16, compressed []byte, declared uint64, su
 	return b.Bytes()
 }
 
+// ample is more than any archive here expands to.
+const ample = 1 << 30
+
 func TestHostileZips(t *testing.T) {
 	stored, err := os.ReadFile(golden + "stored.npz")
 	if err != nil {
@@ -125,16 +130,18 @@ func TestHostileZips(t *testing.T) {
 		budget uint64
 		want   string
 	}{
-		{"empty file", nil, maxInflated, "npz"},
-		{"cut", stored[:len(stored)/2], maxInflated, "npz"},
-		{"damaged", flipped, maxInflated, "checksum"},
-		{"encrypted", encrypted, maxInflated, "encrypted"},
-		{"twice", twice.Bytes(), maxInflated, "twice"},
-		{"not an array", text.Bytes(), maxInflated, "readme.txt"},
-		{"declares too much", zipWith(t, zip.Deflate, []byte{3, 0}, 1<<40, 0), maxInflated, "cannot expand"},
-		{"declares more than it holds", zipWith(t, zip.Deflate, []byte{3, 0}, 100, 0), maxInflated, "inflate"},
-		{"stored with two sizes", zipWith(t, zip.Store, []byte{3, 0}, 100, 0), maxInflated, "fit"},
-		{"other method", zipWith(t, 14, []byte{3, 0}, 2, 0), maxInflated, "method 14"},
+		{"empty file", nil, ample, "npz"},
+		{"cut", stored[:len(stored)/2], ample, "npz"},
+		{"damaged", flipped, ample, "checksum"},
+		{"encrypted", encrypted, ample, "encrypted"},
+		{"twice", twice.Bytes(), ample, "twice"},
+		{"not an array", text.Bytes(), ample, "readme.txt"},
+		{"declares too much", zipWith(t, zip.Deflate, []byte{3, 0}, 1<<40, 0), ample, "cannot expand"},
+		{"declares more than it holds", zipWith(t, zip.Deflate, []byte{3, 0}, 100, 0), ample, "inflate"},
+		{"stored with two sizes", zipWith(t, zip.Store, []byte{3, 0}, 100, 0), ample, "fit"},
+		{"other method", zipWith(t, 14, []byte{3, 0}, 2, 0), ample, "method 14"},
+		{"bomb", zipWith(t, zip.Deflate, make([]byte, 1<<17), 1<<27, 0), budget(1 << 17), "expand to more than"},
+		{"too many entries", bytes.Repeat([]byte("PK\x01\x02"), maxEntries+1), ample, "entries"},
 		{"over budget", deflated, 100, "numpy.savez"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -155,7 +162,9 @@ func FuzzZip(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		z, err := decodeZip(b, 1<<20)
+		var z *Archive
+		var err error
+		bounded.Allocation(t, len(b), func() { z, err = decodeZip(b, budget(len(b))) })
 		if err != nil {
 			return
 		}
