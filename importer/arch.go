@@ -22,6 +22,7 @@ type Stem struct {
 	Width       int // channels out of the first convolution
 	Kernel      int // its height and width
 	Stride, Pad int
+	Linear      bool // no ReLU behind the first normalisation
 	MaxPool     bool // 3×3, stride 2
 }
 

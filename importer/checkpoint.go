@@ -1,10 +1,9 @@
 package importer
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,17 +11,21 @@ import (
 	"onnxclr/importer/torch"
 	"onnxclr/importer/weights"
 	"onnxclr/internal/file"
+	"onnxclr/internal/npy"
 )
 
 // Checkpoint is an open file of weights. The tensors' bytes stay in the mapped
 // file and are valid until Close.
 type Checkpoint struct {
-	Path   string
-	Format string // "PyTorch (zip)", "PyTorch (legacy)" or "safetensors"
+	Path string
+	// Format is "PyTorch (zip)", "PyTorch (legacy)", "PyTorch (pickle)", "safetensors",
+	// "NumPy (npz)", or one of them with the number of parts, "safetensors in 2 parts".
+	Format string
 	Dicts  []*Dict
 
-	root    string // what the file holds when it holds no dictionary
-	mapping *file.Mapping
+	root     string          // what the file holds when it holds no dictionary
+	tree     *torch.File     // of PyTorch's formats
+	mappings []*file.Mapping // the file and, of an index, its parts in order
 }
 
 // Dict is a dictionary of a checkpoint that holds tensors directly.
@@ -31,18 +34,23 @@ type Dict struct {
 	Tensors []*weights.Tensor // in the file's order, named by their keys
 }
 
-// OpenCheckpoint maps a .pth, .pt or .safetensors file and reads its structure.
-// What the file is is told by its first bytes, not by its name. Nothing in it is
-// executed. Errors are those of the format's package, or say what the file is
-// instead of a checkpoint.
+// OpenCheckpoint maps a .pth, .pt, .safetensors or .npz file, or the .index.json of
+// one in several parts, and reads its structure. What the file is is told by its first
+// bytes, not by its name. Nothing in it is executed. Errors are those of the format's
+// package, or say what the file is instead of a checkpoint.
 func OpenCheckpoint(path string) (*Checkpoint, error) {
 	m, err := file.Map(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{Path: path, mapping: m}
-	if err := c.read(m.Bytes); err != nil {
-		m.Close()
+	c := &Checkpoint{Path: path, mappings: []*file.Mapping{m}}
+	if sniff(m.Bytes) == kindJSON {
+		err = c.readIndex(m.Bytes)
+	} else {
+		err = c.read(m.Bytes)
+	}
+	if err != nil {
+		c.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
@@ -51,19 +59,32 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 // ReadCheckpoint is OpenCheckpoint for a file in memory. The tensors alias b; name
 // stands for the path.
 func ReadCheckpoint(name string, b []byte) (*Checkpoint, error) {
-	c := &Checkpoint{Path: name, mapping: &file.Mapping{Bytes: b}}
+	c := &Checkpoint{Path: name, mappings: []*file.Mapping{{Bytes: b}}}
 	if err := c.read(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return c, nil
 }
 
-// Close unmaps the file. Tensors of the checkpoint, and models converted from it,
+// Close unmaps the files. Tensors of the checkpoint, and models converted from it,
 // must not be used afterwards.
-func (c *Checkpoint) Close() error { return c.mapping.Close() }
+func (c *Checkpoint) Close() error {
+	var err error
+	for _, m := range c.mappings {
+		err = errors.Join(err, m.Close())
+	}
+	return err
+}
 
-// SHA256 returns the hash of the whole file in hexadecimal, reading it once.
-func (c *Checkpoint) SHA256() string { return hash(c.mapping.Bytes) }
+// SHA256 returns the hash of the whole file, parts included, in hexadecimal, reading
+// it once.
+func (c *Checkpoint) SHA256() string {
+	h := sha256.New()
+	for _, m := range c.mappings {
+		h.Write(m.Bytes)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 func hash(b []byte) string {
 	sum := sha256.Sum256(b)
@@ -78,6 +99,7 @@ func (c *Checkpoint) read(b []byte) error {
 			return err
 		}
 		c.Format = "PyTorch (" + f.Container + ")"
+		c.tree = f
 		c.root = c.walk("", f.Root)
 	case kindSafetensors:
 		tensors, _, err := safetensors.Read(b)
@@ -85,18 +107,38 @@ func (c *Checkpoint) read(b []byte) error {
 			return err
 		}
 		c.Format = "safetensors"
-		c.root = "no tensors"
-		if len(tensors) > 0 {
-			c.Dicts = []*Dict{{Tensors: tensors}}
+		c.flat(tensors)
+	case kindNPZ:
+		z, err := npy.DecodeZip(b)
+		if err != nil {
+			return err
 		}
+		c.Format = "NumPy (npz)"
+		var tensors []*weights.Tensor
+		for _, name := range z.Names {
+			a, err := z.Get(name)
+			if err != nil {
+				return err
+			}
+			tensors = append(tensors, a.Tensor(name))
+		}
+		c.flat(tensors)
 	default:
 		if torch.IsTar(b) {
 			_, err := torch.Read(b)
 			return err
 		}
-		return fmt.Errorf("not a checkpoint: %s; want a .pth or .pt file of PyTorch, or .safetensors", kind)
+		return fmt.Errorf("not a checkpoint: %s; want a .pth or .pt file of PyTorch, .safetensors or .npz", kind)
 	}
 	return nil
+}
+
+// flat makes the checkpoint one dictionary.
+func (c *Checkpoint) flat(tensors []*weights.Tensor) {
+	c.root = "no tensors"
+	if len(tensors) > 0 {
+		c.Dicts = []*Dict{{Tensors: tensors}}
+	}
 }
 
 // walk collects the dictionaries below v and returns what v is in words. The tree
@@ -135,56 +177,6 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-// kind is what a file is by its first bytes, in words fit for a message.
-type kind string
-
-const (
-	kindZip         kind = "a zip archive"
-	kindPickle      kind = "a pickle"
-	kindSafetensors kind = "a safetensors file"
-	kindONNX        kind = "an ONNX model"
-	kindUnknown     kind = "its first bytes are of no known format"
-)
-
-// signatures are looked through in order.
-var signatures = []struct {
-	prefix string
-	kind   kind
-}{
-	{"PK\x03\x04", kindZip},
-	{"\x80", kindPickle},
-	{"PK\x05\x06", "an empty zip archive"},
-	{"\x1f\x8b", "a gzip archive, which must be unpacked first"},
-	{"\x89HDF", "an HDF5 file, as Keras writes them"},
-	{"\x93NUMPY", "a NumPy array"},
-	{"version https://git-lfs", "a Git LFS pointer, not the file it stands for (run git lfs pull)"},
-	{"<", "a web page or XML, so a download went wrong"},
-	{"{", "JSON text"},
-}
-
-// sniff tells a file's kind by its first bytes.
-func sniff(b []byte) kind {
-	if len(b) == 0 {
-		return "an empty file"
-	}
-	// Safetensors begin with the length of a JSON header; its first bytes could be
-	// any others, so it goes first.
-	if len(b) > 9 && b[8] == '{' && binary.LittleEndian.Uint64(b) <= uint64(len(b)-8) {
-		return kindSafetensors
-	}
-	for _, s := range signatures {
-		if bytes.HasPrefix(b, []byte(s.prefix)) {
-			return s.kind
-		}
-	}
-	// A ModelProto starts with ir_version, field 1, a small number; the fields that
-	// may follow are all short of 32.
-	if len(b) > 2 && b[0] == 0x08 && b[1] < 0x40 {
-		return kindONNX
-	}
-	return kindUnknown
 }
 
 // describe lists the dictionaries for a message, at most max of them.

@@ -13,6 +13,9 @@ import (
 // ConvertOptions choose what Convert makes of a checkpoint. The zero value is the
 // usual choice.
 type ConvertOptions struct {
+	// Key narrows the choice of the encoder to those under a key: a dictionary such as
+	// "teacher" or a part of a prefix such as "encoder_k"; "" or "auto" looks at all.
+	Key string
 	// Prefix names the encoder by where it is in the file, such as
 	// "module.encoder_k" or "student.module.backbone"; "" or "auto" takes the one
 	// that the code base's own loaders take.
@@ -20,6 +23,9 @@ type ConvertOptions struct {
 	// Arch is the network that must be found, by its name in Report.Architecture;
 	// "" or "auto" accepts any.
 	Arch string
+	// AllowMissing accepts a checkpoint that lacks tensors of the network, and gives
+	// them the values with which PyTorch would begin training.
+	AllowMissing bool
 	// DropClassifier leaves fc out: no output "logits".
 	DropClassifier bool
 	// Opset is the operator set to write, MinOpset to MaxOpset; 0 is DefaultOpset.
@@ -68,7 +74,7 @@ func convert(c *Checkpoint, o ConvertOptions) (*onnx.Model, *Report, error) {
 	if err := checkOpset(o.Opset); err != nil {
 		return nil, nil, err
 	}
-	e, all, err := c.choose(o.Prefix)
+	e, all, err := c.choose(o.Key, o.Prefix)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,12 +92,15 @@ func convert(c *Checkpoint, o ConvertOptions) (*onnx.Model, *Report, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	report := &Report{Format: c.Format, Layout: e.layout.Name, Dict: e.dict.Path, Prefix: e.prefix}
+	report := &Report{Format: c.Format, Layout: e.layout.Name, Dict: e.dict.Path, Prefix: e.prefix, Naming: e.naming.String()}
 	if err := settleStem(net, e, o.Stem, report); err != nil {
 		return nil, nil, err
 	}
-	used, err := net.match(set)
+	used, missing, err := net.match(set, o.AllowMissing)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkDetectron(e, used); err != nil {
 		return nil, nil, err
 	}
 	if o.Arch != "" && o.Arch != "auto" && o.Arch != net.Name() {
@@ -102,6 +111,7 @@ func convert(c *Checkpoint, o ConvertOptions) (*onnx.Model, *Report, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	tensors = net.fill(tensors, missing)
 	m := net.build(tensors, o.Opset)
 	m.ProducerName, m.ProducerVersion = producer, version.Version
 	m.SetMeta(MetaArchitecture, net.Name())
@@ -109,15 +119,25 @@ func convert(c *Checkpoint, o ConvertOptions) (*onnx.Model, *Report, error) {
 	m.SetMeta(MetaSourceSHA256, c.SHA256())
 	m.SetMeta(MetaLayout, e.layout.Name)
 	m.SetMeta(MetaPrefix, e.path())
-	if report.DType != weights.Float32.String() {
-		m.SetMeta(MetaSourceDType, report.DType)
+	if e.dict.Path != "" {
+		m.SetMeta(MetaDict, e.dict.Path)
+	}
+	if n := e.naming.String(); n != "" {
+		m.SetMeta(MetaNaming, n)
+	}
+	if err := recordDTypes(m, used); err != nil {
+		return nil, nil, err
 	}
 	m.SetMeta(MetaVersion, version.Version)
 	SetBatchesTracked(m, counts)
 
 	report.Architecture, report.Dim, report.Classes = net.Name(), net.Dim(), net.Classes
 	report.Used = len(used)
-	c.explain(report, e, all, used, o.DropClassifier)
+	report.Why = e.why(len(used))
+	for _, p := range missing {
+		report.Missing = append(report.Missing, p.name)
+	}
+	c.explain(report, e, all, net, used, o.DropClassifier)
 	return m, report, nil
 }
 
@@ -183,11 +203,15 @@ func counter(t *weights.Tensor) (int64, error) {
 
 // settleStem decides about the stem what the weights do not show.
 func settleStem(r *ResNet, e *encoder, kind StemKind, report *Report) error {
-	if f := e.naming.first; f != 0 && f != 3 && f != 4 {
-		return unsupportedf("the blocks start at index %d of an nn.Sequential, want 4 (conv1, bn1, relu, maxpool before) or 3 (no maxpool); a network without the ReLU between is not a ResNet", f)
-	}
-	if e.naming.first == 3 {
+	switch f := e.naming.first; f {
+	case 0, 4:
+	case 3:
 		r.Stem.MaxPool = false
+	case 2: // as of a ResNet that calls F.relu, whose children are conv1, bn1, layer1 …
+		r.Stem.MaxPool, r.Stem.Linear = false, true
+		report.Notes = append(report.Notes, "the blocks start at index 2 of an nn.Sequential, behind conv1 and bn1: the network was trained, and is written, without a ReLU there")
+	default:
+		return unsupportedf("the blocks start at index %d of an nn.Sequential, want 4 (conv1, bn1, relu, maxpool before), 3 (no maxpool) or 2 (no ReLU either)", f)
 	}
 	if kind == StemNoPool {
 		r.Stem.MaxPool = false
@@ -226,7 +250,7 @@ func settleStem(r *ResNet, e *encoder, kind StemKind, report *Report) error {
 }
 
 // explain adds to the report what was left out and why.
-func (c *Checkpoint) explain(report *Report, e *encoder, all []*encoder, used []*weights.Tensor, dropped bool) {
+func (c *Checkpoint) explain(report *Report, e *encoder, all []*encoder, net *ResNet, used []*weights.Tensor, dropped bool) {
 	names := map[string]bool{}
 	for _, t := range used {
 		names[t.Name] = true
@@ -240,7 +264,7 @@ func (c *Checkpoint) explain(report *Report, e *encoder, all []*encoder, used []
 			counters = counters || names[name] && strings.HasSuffix(name, counterName)
 		}
 	}
-	report.Ignored = c.ignored(e, all, keys, dropped)
+	report.Ignored = c.ignored(e, all, net, keys, dropped)
 	if len(all) > 1 {
 		var others []string
 		for _, o := range all {
@@ -257,7 +281,10 @@ func (c *Checkpoint) explain(report *Report, e *encoder, all []*encoder, used []
 	if !counters {
 		report.Notes = append(report.Notes, "no num_batches_tracked (a checkpoint from before PyTorch 0.4.1, or stripped): they count from 0")
 	}
-	if report.DType == weights.Float64.String() || report.DType == "mixed" {
-		report.Notes = append(report.Notes, "weights are "+report.DType+" and were rounded to float32 where wider")
+	if n := len(report.Missing); n > 0 {
+		report.Notes = append(report.Notes, fmt.Sprintf("%s missing and begin as PyTorch would train them from: %s", are(n, "tensor"), strings.Join(report.Missing, ", ")))
+	}
+	if e.naming.detectron {
+		report.Notes = append(report.Notes, "detectron2 does not say where the stride is: taken to be in the 3×3 convolutions (STRIDE_IN_1X1 False), as in networks that come from PyTorch; its images are BGR unless configured otherwise")
 	}
 }

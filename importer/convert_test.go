@@ -279,8 +279,8 @@ func TestConvertNamesEveryProblem(t *testing.T) {
 		"layer1.0.bn1.running_mean: missing, want shape [2] (there is layer1.0.bn1.runing_mean)",
 		"layer2.0.downsample.0.weight: missing, want shape [4 2 1 1]",
 		"fc.bias: missing, want shape [3]",
-		"layer1.0.bn1.runing_mean: shape [2], no part of this network",
-		"layer1.0.se.fc1.weight: shape [2 2], no part of this network",
+		"layer1.0.bn1.runing_mean: shape [2], no part of this network (nearest is layer1.0.bn1.running_mean)",
+		"layer1.0.se.fc1.weight: shape [2 2], no part of this network (nearest is layer1.0.conv1.weight)",
 	}
 	if !reflect.DeepEqual(mismatch.Problems, want) {
 		t.Errorf("problems\n%s\nwant\n%s", strings.Join(mismatch.Problems, "\n"), strings.Join(want, "\n"))
@@ -315,7 +315,6 @@ func TestConvertRefuses(t *testing.T) {
 			"residual blocks, but there are only", ConvertOptions{}},
 		{"VGG", torch.StateDict([]*weights.Tensor{one("features.0.weight", 4, 3, 3, 3)}, nil), "a VGG, AlexNet", ConvertOptions{}},
 		{"vision transformer", torch.StateDict([]*weights.Tensor{one("module.patch_embed.proj.weight", 4, 3, 3, 3)}, nil), "a vision transformer", ConvertOptions{}},
-		{"detectron2", torch.StateDict([]*weights.Tensor{one("backbone.bottom_up.res2.0.conv1.weight", 4, 3, 3, 3)}, nil), "detectron2", ConvertOptions{}},
 		{"something else", torch.StateDict([]*weights.Tensor{one("embed.weight", 4, 4)}, nil), `the first "embed.weight"`, ConvertOptions{}},
 		{"a single tensor", one("x", 2, 2), "holds a single tensor of shape [2 2]", ConvertOptions{}},
 		{"an empty dictionary", &torch.Dict{}, "no dictionary of named tensors", ConvertOptions{}},

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"onnxclr/importer/weights"
@@ -16,6 +15,7 @@ type encoder struct {
 	naming naming
 	layout *layout
 	rank   int
+	beside string // the key or dictionary that told the layout, if it needed one
 }
 
 // String is how an encoder is named in messages and by the Prefix option.
@@ -28,40 +28,6 @@ func (e *encoder) String() string {
 		return "(no prefix)"
 	}
 	return name
-}
-
-// naming is what an encoder calls its layers.
-type naming struct {
-	// first is the index of layer1 in an nn.Sequential of the network's children
-	// (conv1, bn1, relu, maxpool, layer1 …), or 0 where layers have names.
-	first int
-	// cifar is set for the names of the widespread CIFAR ResNets: shortcut for
-	// downsample and linear for fc.
-	cifar bool
-}
-
-// torchvision returns torchvision's name of a key below the prefix.
-func (n naming) torchvision(key string) string {
-	parts := strings.Split(key, ".")
-	if n.first > 0 {
-		i, err := strconv.Atoi(parts[0])
-		switch {
-		case err != nil:
-		case i == 0:
-			parts[0] = "conv1"
-		case i == 1:
-			parts[0] = "bn1"
-		case i >= n.first && len(parts) > 3:
-			parts[0] = "layer" + strconv.Itoa(i-n.first+1)
-		}
-	}
-	if n.cifar && parts[0] == "linear" && len(parts) == 2 {
-		parts[0] = "fc"
-	}
-	if len(parts) > 2 && parts[2] == "shortcut" {
-		parts[2] = "downsample"
-	}
-	return strings.Join(parts, ".")
 }
 
 // inBlock are the first components of keys inside a residual block.
@@ -89,17 +55,14 @@ func (c *Checkpoint) findEncoders() ([]*encoder, error) {
 				index[prefix] = e
 				found = append(found, e)
 			}
-			if i, err := strconv.Atoi(layer); err == nil && (e.naming.first == 0 || i < e.naming.first) {
-				e.naming.first = i
-			}
-			e.naming.cifar = e.naming.cifar || part == "shortcut"
+			e.naming.see(layer, part)
 		}
 	}
 	if len(found) > maxEncoders {
 		return nil, unsupportedf("holds %d encoders, at most %d are looked through", len(found), maxEncoders)
 	}
 	for _, e := range found {
-		e.rank, e.layout = rank(e, c.Dicts)
+		e.rank, e.layout, e.beside = rank(e, c.Dicts)
 	}
 	return found, nil
 }
@@ -120,11 +83,14 @@ func splitBlock(key string) (prefix, layer, part string) {
 	return "", "", ""
 }
 
-// isLayer accepts layer1, layer2 … and the indices that the first layers of an
-// nn.Sequential can have.
+// isLayer accepts layer1, layer2 …, detectron2's res2, res3 … and the indices that the
+// first layers of an nn.Sequential can have.
 func isLayer(s string) bool {
 	if n, ok := strings.CutPrefix(s, "layer"); ok {
 		return isNumber(n) && n != "0"
+	}
+	if n, ok := strings.CutPrefix(s, "res"); ok {
+		s = n
 	}
 	return isNumber(s) && s != "0" && s != "1"
 }
@@ -142,9 +108,9 @@ func isNumber(s string) bool {
 	return true
 }
 
-// choose picks the encoder to convert: the one the prefix names, or the one whose
-// layout ranks first. A note says what was passed over.
-func (c *Checkpoint) choose(prefix string) (*encoder, []*encoder, error) {
+// choose picks the encoder to convert: the one the prefix names, or of those that the
+// key leaves the one whose layout ranks first.
+func (c *Checkpoint) choose(key, prefix string) (*encoder, []*encoder, error) {
 	all, err := c.findEncoders()
 	if err == nil && len(all) == 0 {
 		err = c.noEncoder()
@@ -152,22 +118,41 @@ func (c *Checkpoint) choose(prefix string) (*encoder, []*encoder, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	left := all
+	if key != "" && key != "auto" {
+		left = keyed(all, key)
+		if len(left) == 0 {
+			return nil, all, fmt.Errorf("has no ResNet under the key %q; found: %s", key, list(all))
+		}
+	}
 	if prefix != "" && prefix != "auto" {
-		e, err := named(all, strings.TrimSuffix(prefix, "."))
+		e, err := named(left, strings.TrimSuffix(prefix, "."))
 		return e, all, err
 	}
-	best := all[0]
-	for _, e := range all[1:] {
+	best := left[0]
+	for _, e := range left[1:] {
 		if e.rank < best.rank {
 			best = e
 		}
 	}
-	for _, e := range all {
+	for _, e := range left {
 		if e != best && e.rank == best.rank {
-			return nil, all, fmt.Errorf("holds several encoders and nothing says which one is meant: %s; choose one by its prefix", list(all))
+			return nil, all, fmt.Errorf("holds several encoders and nothing says which one is meant: %s; choose one by its prefix", list(left))
 		}
 	}
 	return best, all, nil
+}
+
+// keyed returns the encoders whose path has the key, whole components of it: a
+// dictionary such as "teacher", or part of a prefix such as "encoder_k".
+func keyed(all []*encoder, key string) []*encoder {
+	var found []*encoder
+	for _, e := range all {
+		if strings.Contains("."+e.path()+".", "."+strings.Trim(key, ".")+".") {
+			found = append(found, e)
+		}
+	}
+	return found
 }
 
 // named returns the encoder with this prefix: with its dictionary's path before it
@@ -215,8 +200,6 @@ func (e *encoder) tensors() []*weights.Tensor {
 
 // otherNetworks are keys that tell what a file without a ResNet holds instead.
 var otherNetworks = []struct{ key, what string }{
-	{"stem.conv1.norm.", "detectron2's names of a ResNet (stem, res2 … res5), which are not read; convert from the checkpoint that the detectron2 file was made of"},
-	{"res2.0.conv1.", "detectron2's names of a ResNet (stem, res2 … res5), which are not read; convert from the checkpoint that the detectron2 file was made of"},
 	{"patch_embed.", "a vision transformer"},
 	{"conv_proj.", "a vision transformer"},
 	{"denseblock1.", "a DenseNet"},

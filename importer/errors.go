@@ -20,10 +20,15 @@ func unsupportedf(format string, args ...any) error {
 type MismatchError struct {
 	Network  string   // what the tensors were held against, such as "resnet50"
 	Problems []string // one a tensor: its name, what was found, what is expected
+	Missing  bool     // whether some tensors are missing, which AllowMissing accepts
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("mismatch with %s in %s:\n  %s", e.Network, number(len(e.Problems), "tensor"), strings.Join(e.Problems, "\n  "))
+	hint := ""
+	if e.Missing {
+		hint = "\n(--allow-missing begins what is missing with untrained values)"
+	}
+	return fmt.Sprintf("mismatch with %s in %s:\n  %s%s", e.Network, number(len(e.Problems), "tensor"), strings.Join(e.Problems, "\n  "), hint)
 }
 
 // number is n with the noun in the right number.
@@ -32,4 +37,12 @@ func number(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// are is "1 tensor is" or "3 tensors are".
+func are(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " is"
+	}
+	return number(n, noun) + " are"
 }

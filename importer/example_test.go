@@ -31,6 +31,7 @@ func ExampleConvert() {
 	// Output:
 	// resnet-basic-1-1-1-1 width 16 groups 1, 128 outputs, classifier with 12 classes, 311004 parameters (float32)
 	// PyTorch (zip), layout of torchvision: 74 tensors used, found under state_dict
+	// recognised by 74 keys in the dictionary "state_dict"
 	// representation 128
 	// logits 12
 	// embedding 32
@@ -62,5 +63,5 @@ func ExampleExport() {
 	// Output:
 	// encoder.onnx 60 []
 	// encoder.pth 72 [there is no fc: before load_state_dict(strict=True) set model.fc = torch.nn.Identity()]
-	// encoder.safetensors 72 [there is no fc: before load_state_dict(strict=True) set model.fc = torch.nn.Identity()]
+	// encoder.safetensors 72 [there is no fc: before load_state_dict(strict=True) set model.fc = torch.nn.Identity() safetensors have no dictionaries: the keys stand without "state_dict"]
 }

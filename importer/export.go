@@ -18,11 +18,21 @@ import (
 type ExportOptions struct {
 	Projector bool // include the head's weights in .pth and .safetensors
 	Force     bool // replace an existing file
+	// Layout is how the keys of .pth and .safetensors are written: LayoutSame as in
+	// the checkpoint that the model was converted from, its wrappers included, or one
+	// of ExportLayouts; "" is LayoutSame. A model of another origin has torchvision's
+	// names, or those it came with.
+	Layout string
+	// DType is the type of the weights in .pth and .safetensors: DTypeSame that of
+	// the checkpoint, tensor by tensor, or float32, float16, bfloat16 or float64; ""
+	// is DTypeSame.
+	DType string
 }
 
 // ExportReport says what Export wrote.
 type ExportReport struct {
 	Format  string // "ONNX", "PyTorch" or "safetensors"
+	Layout  string // of the keys, such as "torchvision" or "state_dict: module.encoder_q."; "" in ONNX
 	Tensors int
 	Notes   []string
 }
@@ -35,10 +45,9 @@ type ExportReport struct {
 //     accepts it where the model has torchvision's keys;
 //   - .safetensors: the same tensors.
 //
-// The tensors are float32, unless the checkpoint that the model was converted from
-// was float16 or bfloat16 and every weight still is such a number exactly (nothing
-// was trained): then they are of that type again. The file appears complete or not
-// at all.
+// Keys, wrappers and types are those of the checkpoint that the model was converted
+// from, unless the options say otherwise; tensors that nobody changed are bit for bit
+// as they were there. The file appears complete or not at all.
 func Export(m *onnx.Model, path string, o ExportOptions) (*ExportReport, error) {
 	var r *ExportReport
 	var write func(io.Writer) error
@@ -106,11 +115,19 @@ func exportTensors(m *onnx.Model, ext string, o ExportOptions) (*ExportReport, f
 		return nil, nil, err
 	}
 	r := &ExportReport{Format: "PyTorch", Tensors: len(tensors)}
-	tensors, note := restore(tensors, m.Meta(MetaSourceDType))
+	tensors, note, err := restore(m, tensors, o.DType)
+	if err != nil {
+		return nil, nil, err
+	}
 	if note != "" {
 		r.Notes = append(r.Notes, note)
 	}
-	if m.Meta(MetaArchitecture) != "" && m.Graph.Initializer("fc.weight") == nil {
+	shape, err := exportLayout(m, o.Layout)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Layout = shape.String()
+	if m.Meta(MetaArchitecture) != "" && m.Graph.Initializer("fc.weight") == nil && shape.prefix == "" && shape.naming == (naming{}) {
 		r.Notes = append(r.Notes, "there is no fc: before load_state_dict(strict=True) set model.fc = torch.nn.Identity()")
 	}
 	if n := biased(m.Graph); n > 0 {
@@ -120,20 +137,26 @@ func exportTensors(m *onnx.Model, ext string, o ExportOptions) (*ExportReport, f
 	}
 	if h, ok, err := AttachedHead(m); err == nil && ok && h.trainable() {
 		if o.Projector {
-			r.Notes = append(r.Notes, "projector.* is included: torchvision's model has no such keys")
+			r.Notes = append(r.Notes, shape.beside()+projectorPrefix+"* is included: torchvision's model has no such keys")
 		} else {
 			r.Notes = append(r.Notes, "the projector is left out")
 		}
 	}
+	tensors = shape.rename(tensors)
+	r.Tensors = len(tensors)
 	if ext == ".safetensors" {
 		r.Format = "safetensors"
+		if shape.dict != "" {
+			r.Notes = append(r.Notes, fmt.Sprintf("safetensors have no dictionaries: the keys stand without %q", shape.dict))
+		}
 		metadata := map[string]string{"format": "pt"}
 		for _, p := range m.Metadata {
 			metadata[p.Key] = p.Value
 		}
 		return r, func(w io.Writer) error { return safetensors.Write(w, tensors, metadata) }, nil
 	}
-	return r, func(w io.Writer) error { return torch.Write(w, torch.StateDict(tensors, nil)) }, nil
+	root := shape.wrap(torch.StateDict(tensors, nil))
+	return r, func(w io.Writer) error { return torch.Write(w, root) }, nil
 }
 
 // biased counts the convolutions that have a bias.
@@ -200,32 +223,4 @@ func checkKeys(g *onnx.Graph) error {
 		return nil
 	}
 	return unsupportedf("the names of %s are no PyTorch keys (%q, for one): batch normalisation was folded into the convolutions when the model was exported. Export to .onnx, or start from the checkpoint with convert", number(len(lost), "weight"), lost[0])
-}
-
-// restore gives the tensors back the type of the checkpoint they came from, if that
-// loses nothing in any of them.
-func restore(tensors []*weights.Tensor, dtype string) ([]*weights.Tensor, string) {
-	var to weights.DType
-	switch dtype {
-	case "":
-		return tensors, ""
-	case weights.Float16.String():
-		to = weights.Float16
-	case weights.BFloat16.String():
-		to = weights.BFloat16
-	default:
-		return tensors, "the checkpoint was " + dtype + ", the weights are written as float32"
-	}
-	out := make([]*weights.Tensor, len(tensors))
-	for i, t := range tensors {
-		if t.DType != weights.Float32 {
-			out[i] = t
-			continue
-		}
-		var exact bool
-		if out[i], exact = narrow(t, to); !exact {
-			return tensors, "the checkpoint was " + dtype + ", the weights are written as float32 because they have changed"
-		}
-	}
-	return out, ""
 }

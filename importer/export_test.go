@@ -97,7 +97,7 @@ func sameTensors(t *testing.T, got, want []*weights.Tensor) {
 func TestExportedFileIsOneThatConvertReads(t *testing.T) {
 	source := goldenCheckpoint(t, "moco")
 	m, _ := mustConvert(t, source, ConvertOptions{})
-	back, r := exported(t, m, ".pth", ExportOptions{})
+	back, r := exported(t, m, ".pth", ExportOptions{Layout: "torchvision"})
 	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "model.fc = torch.nn.Identity()") {
 		t.Errorf("notes %q, want one about fc", r.Notes)
 	}
@@ -220,14 +220,12 @@ func TestDTypes(t *testing.T) {
 				}
 			}
 			c, er := exported(t, m, ".pth", ExportOptions{})
-			if dtype == weights.Float64 {
-				if c.Dicts[0].Tensors[0].DType != weights.Float32 || len(er.Notes) != 1 {
-					t.Errorf("%v, notes %q; want float32 and a note", c.Dicts[0].Tensors[0].DType, er.Notes)
-				}
-				return
+			if len(er.Notes) > 0 {
+				t.Errorf("notes %q, want none", er.Notes)
 			}
 			sameTensors(t, c.Dicts[0].Tensors, source)
-			// One weight moves between two numbers of the type: all are float32 now.
+			// One weight moves between two numbers of the half types: it is rounded, and
+			// said to be.
 			v, err := m.Graph.Initializer("conv1.weight").Float32s()
 			if err != nil {
 				t.Fatal(err)
@@ -235,26 +233,69 @@ func TestDTypes(t *testing.T) {
 			v[0] = 0.1
 			m.Graph.SetInitializer(weights.FromFloat32("conv1.weight", m.Graph.Initializer("conv1.weight").Shape, v))
 			c, er = exported(t, m, ".pth", ExportOptions{})
-			for _, x := range c.Dicts[0].Tensors {
-				if x.DType == dtype {
-					t.Fatalf("%s is %v after a change that does not fit", x.Name, dtype)
-				}
+			sameTensors(t, c.Dicts[0].Tensors[1:], source[1:])
+			got, err := c.Dicts[0].Tensors[0].Float32s()
+			want := map[weights.DType]float32{weights.Float16: 0.0999755859375, weights.BFloat16: 0.10009765625, weights.Float64: 0.1}[dtype]
+			if err != nil || got[0] != want || c.Dicts[0].Tensors[0].DType != dtype {
+				t.Errorf("conv1.weight begins with %v as %v (%v), want %v as %v", got[0], c.Dicts[0].Tensors[0].DType, err, want, dtype)
 			}
-			if len(er.Notes) != 1 || !strings.Contains(er.Notes[0], "because they have changed") {
+			if noted := len(er.Notes) == 1 && strings.Contains(er.Notes[0], "1 changed tensor is rounded to "+dtype.String()); noted != (dtype != weights.Float64) {
 				t.Errorf("notes %q", er.Notes)
+			}
+			c, er = exported(t, m, ".pth", ExportOptions{DType: "float32"})
+			if got := c.Dicts[0].Tensors[0]; got.DType != weights.Float32 || len(er.Notes) > 0 {
+				t.Errorf("asked for float32: %v, notes %q", got.DType, er.Notes)
 			}
 		})
 	}
+	t.Run("float64 beyond float32", func(t *testing.T) {
+		var source []*weights.Tensor
+		for i, x := range tiny().random(1) {
+			if x.DType == weights.Float32 {
+				x = double(t, x)
+				for j := 0; j < len(x.Data); j += 8 {
+					x.Data[j], x.Data[j+2] = byte(i+j), byte(j) // digits that float32 has not
+				}
+			}
+			source = append(source, x)
+		}
+		binary.LittleEndian.PutUint64(source[1].Data, math.Float64bits(1e300)) // becomes infinite
+		converted, _ := mustConvert(t, plain(t, source), ConvertOptions{})
+		path := filepath.Join(t.TempDir(), "m.onnx")
+		if _, err := Export(converted, path, ExportOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		m, err := OpenModel(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		c, _ := exported(t, m.ONNX, ".pth", ExportOptions{})
+		got := c.Dicts[0].Tensors
+		sameTensors(t, append(got[:1:1], got[2:]...), append(source[:1:1], source[2:]...))
+		// A changed tensor is widened; what was rounded off belongs to its old values.
+		w := m.ONNX.Graph.Initializer("conv1.weight")
+		v, err := w.Float32s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		v[0] = 2
+		m.ONNX.Graph.SetInitializer(weights.FromFloat32(w.Name, w.Shape, v))
+		c, _ = exported(t, m.ONNX, ".pth", ExportOptions{})
+		sameTensors(t, c.Dicts[0].Tensors[:1], []*weights.Tensor{double(t, weights.FromFloat32(w.Name, w.Shape, v))})
+	})
 	t.Run("mixed", func(t *testing.T) {
 		source := tiny().random(1)
 		source[0] = halve(t, coarse(source[0]))
+		source[2] = double(t, source[2])
 		m, r := mustConvert(t, plain(t, source), ConvertOptions{})
-		if r.DType != "mixed" {
+		if r.DType != mixed {
 			t.Errorf("report says %s, want mixed", r.DType)
 		}
-		if c, _ := exported(t, m, ".pth", ExportOptions{}); c.Dicts[0].Tensors[0].DType != weights.Float32 {
-			t.Error("want float32")
-		}
+		c, _ := exported(t, m, ".pth", ExportOptions{})
+		sameTensors(t, c.Dicts[0].Tensors, source)
+		_, err := Export(m, filepath.Join(t.TempDir(), "x.pth"), ExportOptions{DType: "int8"})
+		wantError(t, err, `unknown type "int8"; want one of same, float32, float16`)
 	})
 	t.Run("counters as floats", func(t *testing.T) {
 		source := tiny().random(1)
@@ -288,6 +329,40 @@ func double(t *testing.T, x *weights.Tensor) *weights.Tensor {
 		out.Data = binary.LittleEndian.AppendUint64(out.Data, math.Float64bits(float64(f)))
 	}
 	return out
+}
+
+// TestRounding holds the roundings to what their definition says: the nearest number,
+// the even one of two.
+func TestRounding(t *testing.T) {
+	for h := range 0x7c00 - 1 { // finite positive float16 numbers and their successors
+		low, high := weights.HalfToFloat32(uint16(h)), weights.HalfToFloat32(uint16(h+1))
+		if h == 0x7bff {
+			high = 65536
+		}
+		middle := (low + high) / 2
+		even := uint16(h + h&1)
+		for _, c := range []struct {
+			x    float32
+			want uint16
+		}{{low, uint16(h)}, {middle, even}, {math.Nextafter32(middle, 0), uint16(h)}, {math.Nextafter32(middle, high), uint16(h + 1)}} {
+			if got := roundHalf(math.Float32bits(c.x)); got != c.want {
+				t.Fatalf("%v rounds to %#04x, want %#04x", c.x, got, c.want)
+			}
+			if got := roundHalf(math.Float32bits(-c.x)); got != c.want|0x8000 {
+				t.Fatalf("%v rounds to %#04x, want %#04x", -c.x, got, c.want|0x8000)
+			}
+		}
+	}
+	for x, want := range map[float32]uint16{65519: 0x7bff, 65520: 0x7c00, 1e30: 0x7c00, float32(math.Inf(-1)): 0xfc00, float32(math.NaN()): 0x7e00} {
+		if got := roundHalf(math.Float32bits(x)); got != want {
+			t.Errorf("%v rounds to %#04x, want %#04x", x, got, want)
+		}
+	}
+	for bits, want := range map[uint32]uint16{0x3f800000: 0x3f80, 0x3f808000: 0x3f80, 0x3f808001: 0x3f81, 0x3f818000: 0x3f82, 0x7f7fffff: 0x7f80, 0x7f800001: 0x7fc0, 0xff800000: 0xff80} {
+		if got := roundBFloat16(bits); got != want {
+			t.Errorf("%#08x rounds to %#04x, want %#04x", bits, got, want)
+		}
+	}
 }
 
 // TestExactHalf goes through all 65536 float16 numbers, and numbers between them.

@@ -7,22 +7,67 @@ import (
 	"onnxclr/importer/weights"
 )
 
-// narrow returns float32 tensor t as float16 or bfloat16 if every element is such a
-// number exactly, and whether it is.
-func narrow(t *weights.Tensor, to weights.DType) (*weights.Tensor, bool) {
-	out := make([]byte, 0, len(t.Data)/2)
-	for i := 0; i+4 <= len(t.Data); i += 4 {
-		bits := binary.LittleEndian.Uint32(t.Data[i:])
-		h, ok := uint16(bits>>16), bits&0xffff == 0
-		if to == weights.Float16 {
-			h, ok = exactHalf(bits)
-		}
-		if !ok {
-			return nil, false
-		}
-		out = binary.LittleEndian.AppendUint16(out, h)
+// convertTo returns float32 tensor t in another floating-point type, rounded to
+// nearest even, and whether every element is the same number in it.
+func convertTo(t *weights.Tensor, to weights.DType) (*weights.Tensor, bool) {
+	if to == t.DType || t.DType != weights.Float32 {
+		return t, true
 	}
-	return &weights.Tensor{Name: t.Name, DType: to, Shape: t.Shape, Data: out}, true
+	le := binary.LittleEndian
+	out := make([]byte, 0, len(t.Data)/4*to.Size())
+	exact := true
+	for i := 0; i+4 <= len(t.Data); i += 4 {
+		bits := le.Uint32(t.Data[i:])
+		switch to {
+		case weights.Float64:
+			out = le.AppendUint64(out, math.Float64bits(float64(math.Float32frombits(bits))))
+		case weights.BFloat16:
+			out = le.AppendUint16(out, roundBFloat16(bits))
+			exact = exact && bits&0xffff == 0
+		case weights.Float16:
+			h, ok := exactHalf(bits)
+			if !ok {
+				h, exact = roundHalf(bits), false
+			}
+			out = le.AppendUint16(out, h)
+		}
+	}
+	return &weights.Tensor{Name: t.Name, DType: to, Shape: t.Shape, Data: out}, exact
+}
+
+// narrow is convertTo for when nothing may be lost.
+func narrow(t *weights.Tensor, to weights.DType) (*weights.Tensor, bool) {
+	out, exact := convertTo(t, to)
+	if !exact {
+		return nil, false
+	}
+	return out, true
+}
+
+// roundBFloat16 returns the nearest bfloat16 number, the even one of two.
+func roundBFloat16(bits uint32) uint16 {
+	if bits&0x7fffffff > 0x7f800000 {
+		return uint16(bits>>16) | 0x40 // a NaN stays one
+	}
+	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
+}
+
+// roundHalf returns the nearest binary16 number, the even one of two; infinity from
+// 65520 on.
+func roundHalf(bits uint32) uint16 {
+	sign := uint16(bits >> 16 & 0x8000)
+	x := math.Abs(float64(math.Float32frombits(bits)))
+	switch {
+	case x != x:
+		return sign | 0x7e00
+	case x >= 65520:
+		return sign | 0x7c00
+	case x < 0x1p-14: // multiples of 2^-24; the largest rounds up to the first normal number
+		return sign | uint16(math.RoundToEven(x*0x1p24))
+	}
+	exp := math.Ilogb(x)
+	frac := math.RoundToEven(math.Ldexp(x, 10-exp)) // 1024 to 2048
+	return sign | uint16(int(exp+14)<<10+int(frac))
 }
 
 // exactHalf returns the binary16 number of the same value as the binary32 one with

@@ -211,12 +211,11 @@ func inNetwork(name string) bool {
 const maxSuggestions = 50
 
 // match pairs the network's parameters with the tensors. It returns the ones used,
-// in the network's order, and every mismatch at once.
-func (r *ResNet) match(s tensorSet) ([]*weights.Tensor, error) {
-	var used []*weights.Tensor
+// in the network's order, and every mismatch at once; what is merely missing is
+// returned instead if that is allowed.
+func (r *ResNet) match(s tensorSet, allowMissing bool) (used []*weights.Tensor, missing []param, err error) {
 	var problems []string
 	expected := map[string]bool{}
-	var missing []param
 	for _, p := range r.params() {
 		expected[p.name] = true
 		t := s[p.name]
@@ -241,22 +240,40 @@ func (r *ResNet) match(s tensorSet) ([]*weights.Tensor, error) {
 		}
 	}
 	sort.Strings(extra)
-	for i, p := range missing {
-		problem := fmt.Sprintf("%s: missing, want shape %v", p.name, p.shape)
+	if !allowMissing {
+		for i, p := range missing {
+			problem := fmt.Sprintf("%s: missing, want shape %v", p.name, p.shape)
+			if i < maxSuggestions {
+				if near := nearest.To(p.name, extra[:min(len(extra), 20*maxSuggestions)], len(p.name)/4+1); near != "" {
+					problem += fmt.Sprintf(" (there is %s)", near)
+				}
+			}
+			problems = append(problems, problem)
+		}
+	}
+	names := r.names()
+	for i, name := range extra {
+		problem := fmt.Sprintf("%s: shape %v, no part of this network", name, s[name].Shape)
 		if i < maxSuggestions {
-			if near := nearest.To(p.name, extra[:min(len(extra), 20*maxSuggestions)], len(p.name)/4+1); near != "" {
-				problem += fmt.Sprintf(" (there is %s)", near)
+			if near := nearest.To(name, names, len(name)/4+1); near != "" {
+				problem += fmt.Sprintf(" (nearest is %s)", near)
 			}
 		}
 		problems = append(problems, problem)
 	}
-	for _, name := range extra {
-		problems = append(problems, fmt.Sprintf("%s: shape %v, no part of this network", name, s[name].Shape))
-	}
 	if problems != nil {
-		return nil, &MismatchError{Network: r.Name(), Problems: problems}
+		return nil, nil, &MismatchError{Network: r.Name(), Problems: problems, Missing: len(missing) > 0 && !allowMissing}
 	}
-	return used, nil
+	return used, missing, nil
+}
+
+// names lists the keys of the network's tensors.
+func (r *ResNet) names() []string {
+	var names []string
+	for _, p := range r.params() {
+		names = append(names, p.name)
+	}
+	return names
 }
 
 func equalShape(a, b []int) bool {

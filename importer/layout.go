@@ -21,6 +21,8 @@ type layout struct {
 	Why string
 	// Pad2 is set where a 3×3 first convolution is padded by 2, not 1.
 	Pad2 bool
+	// detectron is set for the names of detectron2's ResNets.
+	detectron bool
 	// Refuse says why the weights, though a ResNet's by their names, are not
 	// torchvision's network.
 	Refuse string
@@ -58,6 +60,8 @@ var layouts = []layout{
 	{Name: "spijkervet/SimCLR", Prefix: "encoder.", Beside: []string{"projector."}},
 	{Name: "SupContrast", Dict: "model", Prefix: "encoder.", Beside: []string{"head."}},
 	{Name: "encoder", Prefix: "encoder."},
+
+	{Name: "detectron2", detectron: true},
 
 	// No prefix at all.
 	{Name: "SwAV/DeepCluster-v2", Beside: []string{"projection_head.", "prototypes."}},
@@ -104,51 +108,53 @@ func bare(prefix string) string {
 // rank finds the layout of an encoder: the first row, of those with the longest
 // matching prefix, whose dictionary and neighbours fit. The prefix must be equal,
 // or follow other wrappers at a dot. The lower the rank, the rather it is taken.
-func rank(e *encoder, dicts []*Dict) (int, *layout) {
+func rank(e *encoder, dicts []*Dict) (at int, l *layout, beside string) {
 	best := -1
 	for i := range layouts {
 		l := &layouts[i]
-		if l.matches(e, dicts) && (best < 0 || len(l.Prefix) > len(layouts[best].Prefix)) {
-			best = i
+		if by, ok := l.matches(e, dicts); ok && (best < 0 || len(l.Prefix) > len(layouts[best].Prefix)) {
+			best, beside = i, by
 		}
 	}
 	if best < 0 {
-		return len(layouts), &unlisted
+		return len(layouts), &unlisted, ""
 	}
-	at := best
+	at = best
 	for _, s := range second {
 		if lastKey(e.dict.Path) == s {
 			at += len(layouts)
 		}
 	}
-	return at, &layouts[best]
+	return at, &layouts[best], beside
 }
 
-func (l *layout) matches(e *encoder, dicts []*Dict) bool {
-	if l.Dict != "" && lastKey(e.dict.Path) != l.Dict {
-		return false
+// matches reports whether an encoder is of this layout, and which key or dictionary
+// beside it told so.
+func (l *layout) matches(e *encoder, dicts []*Dict) (beside string, ok bool) {
+	if l.Dict != "" && lastKey(e.dict.Path) != l.Dict || l.detectron != e.naming.detectron {
+		return "", false
 	}
 	prefix := bare(e.prefix)
 	outer, ok := strings.CutSuffix(prefix, l.Prefix)
-	if !ok || l.Prefix == "" && prefix != "" || outer != "" && !strings.HasSuffix(outer, ".") {
-		return false
+	if !ok || l.Prefix == "" && prefix != "" && !l.detectron || outer != "" && !strings.HasSuffix(outer, ".") {
+		return "", false
 	}
 	if len(l.Beside) == 0 {
-		return true
+		return "", true
 	}
 	for _, b := range l.Beside {
 		for _, t := range e.dict.Tensors {
 			if strings.HasPrefix(bare(t.Name), outer+b) {
-				return true
+				return t.Name, true
 			}
 		}
 		for _, d := range dicts {
 			if d.Path == b {
-				return true
+				return d.Path, true
 			}
 		}
 	}
-	return false
+	return "", false
 }
 
 func lastKey(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }

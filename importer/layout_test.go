@@ -94,6 +94,26 @@ var layoutTests = []struct {
 	{name: "lightly's ResNetGenerator", encoders: []written{{"state_dict", "backbone.", kuangliu, true}},
 		extra: []string{"state_dict:projection_head.layers.0.weight"},
 		key:   "backbone.layer2.0.shortcut.0.weight", layout: "lightly", ignored: []string{"projection_head. 1"}, notes: 1, classes: 3, pad: 1},
+	{name: "lightly's ResNetGenerator, as its tutorials cut it", encoders: []written{{"state_dict", "backbone.", func(key string) string { return kuangliu(sequential(2)(key)) }, false}},
+		extra: []string{"state_dict:projection_head.layers.0.weight"},
+		key:   "backbone.3.0.shortcut.0.weight", layout: "lightly", ignored: []string{"projection_head. 1"}, notes: 2, pad: 1},
+	{name: "sthalles, a fork that keeps fc", encoders: []written{{"state_dict", "backbone.", asIs, true}},
+		key: "backbone.fc.weight", layout: "backbone", classes: 3},
+	{name: "VICReg", encoders: []written{{"model", "module.backbone.", asIs, false}},
+		extra: []string{"model:module.projector.0.weight", "model:module.projector.1.running_mean", "optimizer.state.0:momentum_buffer"},
+		key:   "module.backbone.bn1.running_mean", layout: "Barlow Twins/VICReg", ignored: []string{"module.projector. 2", "optimizer. 1"}},
+	{name: "DeepCluster-v2", encoders: []written{{"", "module.", asIs, false}},
+		extra: []string{":module.projection_head.0.weight", ":module.prototypes.prototypes0.weight"},
+		key:   "module.bn1.weight", layout: "SwAV/DeepCluster-v2", ignored: []string{"module.projection_head. 1", "module.prototypes. 1"}},
+	{name: "timm", encoders: []written{{"", "", asIs, true}},
+		key: "layer2.0.downsample.0.weight", layout: "torchvision", classes: 3},
+	{name: "detectron2, converted by MoCo", encoders: []written{{"model", "", toDetectron, false}},
+		key: "stem.conv1.norm.running_var", layout: "detectron2", notes: 1},
+	{name: "detectron2, trained", encoders: []written{{"model", "backbone.bottom_up.", toDetectron, false}},
+		extra: []string{"model:backbone.fpn_lateral2.weight"},
+		key:   "backbone.bottom_up.res3.0.shortcut.norm.bias", layout: "detectron2", notes: 1, ignored: []string{"backbone.fpn_lateral2. 1"}},
+	{name: "lightly, DINO", encoders: []written{{"state_dict", "teacher_backbone.", sequential(4), false}, {"state_dict", "student_backbone.", sequential(4), false}},
+		key: "teacher_backbone.4.0.conv1.weight", layout: "lightly DINO", ignored: []string{"state_dict.student_backbone. 36"}},
 	{name: "SupContrast", encoders: []written{{"model", "encoder.module.", kuangliu, false}},
 		extra: []string{"model:head.0.weight", "optimizer.state.0:momentum_buffer"},
 		key:   "encoder.module.layer2.0.shortcut.0.weight", layout: "SupContrast", ignored: []string{"head. 1", "optimizer. 1"}, notes: 1, pad: 1},
@@ -178,14 +198,92 @@ func TestLayouts(t *testing.T) {
 			}
 			checkWeights(t, r, m.Graph.Initializer("layer2.0.downsample.1.running_mean").Data, tensors[0], "layer2.0.downsample.1.running_mean")
 			checkWeights(t, r, m.Graph.Initializer("conv1.weight").Data, tensors[0], "conv1.weight")
+			checkComesBack(t, c, m, r, test.encoders[0])
 		})
 	}
 	for _, l := range layouts {
 		only := strings.Contains(l.Name, ",") || l.Name == "momentum backbone" // second encoders, see TestPrefix
-		if !seen[l.Name] && l.Refuse == "" && !only && l.Name != "backbone" && l.Name != "encoder" && l.Name != "lightly DINO" {
+		if !seen[l.Name] && l.Refuse == "" && !only && l.Name != "encoder" {
 			t.Errorf("no test has the layout %q", l.Name)
 		}
 	}
+}
+
+// checkComesBack exports a converted encoder in its checkpoint's own layout: the same
+// dictionary, the same keys in the network's order, the same bits.
+func checkComesBack(t *testing.T, c *Checkpoint, m *onnx.Model, r *Report, w written) {
+	t.Helper()
+	back, _ := exported(t, m, ".pth", ExportOptions{})
+	if len(back.Dicts) != 1 || back.Dicts[0].Path != w.dict {
+		t.Fatalf("comes back in %s, want the dictionary %q", back.describe(2), w.dict)
+	}
+	source := map[string]*weights.Tensor{}
+	for _, d := range c.Dicts {
+		for _, x := range d.Tensors {
+			if d.Path == w.dict {
+				source[x.Name] = x
+			}
+		}
+	}
+	var want []*weights.Tensor
+	for _, p := range tiny().params() {
+		x := source[w.prefix+w.style(p.name)]
+		counts := !strings.HasSuffix(p.name, counterName) || r.Layout != "detectron2"
+		if x != nil && counts && (r.Classes > 0 || !strings.HasPrefix(p.name, "fc.")) {
+			want = append(want, x)
+		}
+	}
+	sameTensors(t, back.Dicts[0].Tensors, want)
+	if len(want) < 26 {
+		t.Errorf("only %d tensors were compared", len(want))
+	}
+}
+
+// TestExportLayouts: what is written under a layout's name has its keys, and is
+// recognised.
+func TestExportLayouts(t *testing.T) {
+	keys := map[string]string{
+		"same":               ": layer2.0.downsample.0.weight",
+		"torchvision":        ": layer2.0.downsample.0.weight",
+		"timm":               ": layer2.0.downsample.0.weight",
+		"directclr":          "model: module.backbone.layer2.0.downsample.0.weight",
+		"moco":               "state_dict: module.encoder_q.layer2.0.downsample.0.weight",
+		"moco-v3":            "state_dict: module.base_encoder.layer2.0.downsample.0.weight",
+		"swav":               ": module.layer2.0.downsample.0.weight",
+		"dino":               "teacher: backbone.layer2.0.downsample.0.weight",
+		"barlow-twins":       "model: module.backbone.layer2.0.downsample.0.weight",
+		"vicreg":             "model: module.backbone.layer2.0.downsample.0.weight",
+		"vissl":              "classy_state_dict.base_model.model.trunk: _feature_blocks.layer2.0.downsample.0.weight",
+		"lightly":            "state_dict: backbone.layer2.0.downsample.0.weight",
+		"lightly-sequential": "state_dict: backbone.5.0.downsample.0.weight",
+		"solo-learn":         "state_dict: backbone.layer2.0.downsample.0.weight",
+		"simclr-sthalles":    "state_dict: backbone.layer2.0.downsample.0.weight",
+		"simclr-spijkervet":  ": encoder.layer2.0.downsample.0.weight",
+		"mmpretrain":         "state_dict: backbone.layer2.0.downsample.0.weight",
+		"bolts":              "state_dict: encoder.layer2.0.downsample.0.weight",
+		"detectron2":         "model: res3.0.shortcut.weight",
+	}
+	m := tinyModel(t)
+	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range ExportLayouts() {
+		dict, key, _ := strings.Cut(keys[name], ": ")
+		c, _ := exported(t, m, ".pth", ExportOptions{Layout: name, Projector: true})
+		if !holds(c, dict, key) {
+			t.Errorf("%s: no key %q in %q but %s", name, key, dict, c.describe(3))
+			continue
+		}
+		again, r := mustConvert(t, c, ConvertOptions{})
+		if got, want := again.Graph.Initializer("layer2.0.downsample.0.weight"), m.Graph.Initializer("layer2.0.downsample.0.weight"); !bytes.Equal(got.Data, want.Data) {
+			t.Errorf("%s: the weights differ (%s)", name, r)
+		}
+		if projector := strings.TrimSuffix(strings.TrimSuffix(key, "layer2.0.downsample.0.weight"), "."); strings.HasPrefix(projector, "module.") && !holds(c, dict, "module.projector.0.weight") {
+			t.Errorf("%s: no module.projector.0.weight beside the encoder", name)
+		}
+	}
+	_, err := Export(m, t.TempDir()+"/x.pth", ExportOptions{Layout: "keras"})
+	wantError(t, err, `unknown layout "keras"; want one of same, torchvision`)
 }
 
 func checkWeights(t *testing.T, r *Report, got []byte, tensors []*weights.Tensor, name string) {
@@ -235,6 +333,17 @@ func TestPrefix(t *testing.T) {
 			t.Error("the classifier of the student is missing")
 		}
 	}
+	for key, want := range map[string]string{"encoder_k": "several encoders and nothing says", "state_dict": "100", "old": "102", "student": "103", "old.module": "102", "encoder": "no ResNet under the key"} {
+		m, _, err := Convert(c, ConvertOptions{Key: key})
+		if err != nil {
+			wantError(t, err, want)
+		} else if got := m.Meta(MetaBatches); got != want {
+			t.Errorf("key %q took the encoder that counts %s batches, want %s", key, got, want)
+		}
+	}
+	if m, _ := mustConvert(t, c, ConvertOptions{Key: "state_dict", Prefix: "module.encoder_k"}); m.Meta(MetaBatches) != "101" {
+		t.Errorf("key and prefix took the encoder that counts %s batches, want 101", m.Meta(MetaBatches))
+	}
 	for prefix, want := range map[string]string{
 		"module.encoder_k": "several encoders under the prefix",
 		"encoder_q":        `no ResNet under the prefix "encoder_q"; found: state_dict.module.encoder_q, `,
@@ -253,11 +362,11 @@ func TestAmbiguousEncoders(t *testing.T) {
 	wantError(t, err, "several encoders and nothing says which one is meant: left, right")
 }
 
-func TestSequentialWithoutReLU(t *testing.T) {
+func TestSequentialWithTooMuchBefore(t *testing.T) {
 	root := &torch.Dict{}
-	putEncoder(root, "state_dict", "backbone.", sequential(2), tiny().random(1), false)
+	putEncoder(root, "state_dict", "backbone.", sequential(5), tiny().random(1), false)
 	_, _, err := Convert(checkpoint(t, root), ConvertOptions{})
-	wantError(t, err, "start at index 2 of an nn.Sequential")
+	wantError(t, err, "start at index 5 of an nn.Sequential")
 }
 
 func TestSegmentationIsRefused(t *testing.T) {
@@ -370,7 +479,7 @@ func FuzzConvert(f *testing.F) {
 		if len(d.Tensors) == 0 {
 			return
 		}
-		c := &Checkpoint{Path: "fuzz", Dicts: []*Dict{d}, mapping: &file.Mapping{}}
+		c := &Checkpoint{Path: "fuzz", Dicts: []*Dict{d}, mappings: []*file.Mapping{{}}}
 		m, r, err := Convert(c, ConvertOptions{})
 		if err != nil {
 			return

@@ -16,7 +16,11 @@ const (
 	MetaSourceSHA256 = "source_sha256"     // of the whole checkpoint
 	MetaLayout       = "source_layout"     // code base whose layout the checkpoint has
 	MetaPrefix       = "source_prefix"     // where in it the encoder was, as the Prefix option takes it
-	MetaSourceDType  = "source_dtype"      // element type of the checkpoint, if not float32
+	MetaDict         = "source_dictionary" // which part of that is a dictionary's path, if any
+	MetaNaming       = "source_naming"     // how its keys name the layers, if not as torchvision does
+	MetaSourceDType  = "source_dtype"      // element type of its floating-point tensors, if not float32; or "mixed"
+	MetaSourceDTypes = "source_dtypes"     // of a mixed one: JSON object of the types and the keys that have them, float32 left out
+	MetaResidual     = "source_residual"   // JSON object of float64 tensors and the SHA-256 of their float32 rounding; see residualPrefix
 	MetaBatches      = counterSuffix       // see BatchesTracked
 	MetaHead         = "head"              // see Head
 	MetaVersion      = "onnxclr_version"   // of the tool that wrote the model

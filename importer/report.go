@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"onnxclr/internal/nearest"
 )
 
 // Report says what Convert found in a checkpoint and what it left out.
@@ -12,6 +14,8 @@ type Report struct {
 	Layout       string `json:"layout"`       // code base whose layout this is
 	Dict         string `json:"dictionary"`   // that holds the encoder; "" is the outermost
 	Prefix       string `json:"prefix"`       // stripped from its keys
+	Naming       string `json:"naming"`       // of its layers; "" is torchvision's
+	Why          string `json:"why"`          // what the layout was recognised by
 	Architecture string `json:"architecture"` // ResNet.Name
 	Dim          int    `json:"dim"`          // width of the representation
 	Classes      int    `json:"classes"`      // outputs of the classifier; 0 without
@@ -20,15 +24,28 @@ type Report struct {
 	Used         int    `json:"used"`         // tensors that went into the model
 	// Ignored are the other tensors of the file, all of them, in groups.
 	Ignored []Ignored `json:"ignored,omitempty"`
+	// Missing are the tensors that ConvertOptions.AllowMissing let pass.
+	Missing []string `json:"missing,omitempty"`
 	// Notes are what could not be read off the weights and what was chosen.
 	Notes []string `json:"notes,omitempty"`
 }
 
 // Ignored is a group of tensors that are not part of the encoder.
 type Ignored struct {
-	Keys    string `json:"keys"` // their common beginning
-	Tensors int    `json:"tensors"`
-	Reason  string `json:"reason"`
+	Keys    string   `json:"keys"` // their common beginning
+	Tensors int      `json:"tensors"`
+	Reason  string   `json:"reason"`
+	Members []Member `json:"members"`
+
+	// apart is set where the group needs no listing to be understood: another
+	// encoder, or a dictionary beside that of the encoder.
+	apart bool
+}
+
+// Member is a tensor that was not used.
+type Member struct {
+	Key     string `json:"key"`               // with the keys of its dictionary
+	Nearest string `json:"nearest,omitempty"` // key of the network that it may be meant for
 }
 
 // String is the report on a few lines, without a final newline.
@@ -45,8 +62,20 @@ func (r *Report) String() string {
 	if at := join(r.Dict, strings.TrimSuffix(r.Prefix, ".")); at != "" {
 		fmt.Fprintf(&s, ", found under %s", strings.TrimSuffix(at, "."))
 	}
+	if r.Why != "" {
+		fmt.Fprintf(&s, "\nrecognised by %s", r.Why)
+	}
 	for _, i := range r.Ignored {
 		fmt.Fprintf(&s, "\nignored %s (%s): %s", i.Keys, number(i.Tensors, "tensor"), i.Reason)
+		if i.apart {
+			continue
+		}
+		for _, m := range i.Members {
+			fmt.Fprintf(&s, "\n  %s", m.Key)
+			if m.Nearest != "" {
+				fmt.Fprintf(&s, " (nearest: %s)", m.Nearest)
+			}
+		}
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&s, "\nnote: %s", n)
@@ -54,36 +83,47 @@ func (r *Report) String() string {
 	return s.String()
 }
 
+// maxNearest bounds the search for what unused tensors may have been meant for.
+const maxNearest = 1000
+
 // ignored groups what was not used: neighbours of the encoder in its dictionary,
 // then other dictionaries.
-func (c *Checkpoint) ignored(e *encoder, all []*encoder, used map[string]bool, dropped bool) []Ignored {
+func (c *Checkpoint) ignored(e *encoder, all []*encoder, net *ResNet, used map[string]bool, dropped bool) []Ignored {
 	groups := map[string]*Ignored{}
-	add := func(keys, reason string) {
-		g := groups[keys]
-		if g == nil {
-			g = &Ignored{Keys: keys, Reason: reason}
-			groups[keys] = g
-		}
-		g.Tensors++
-	}
+	names := net.names()
+	suggested := 0
 	for _, d := range c.Dicts {
 		for _, t := range d.Tensors {
 			if d == e.dict && used[t.Name] {
 				continue
 			}
-			keys, reason := "", ""
+			var i Ignored
+			member := Member{Key: join(d.Path, t.Name)}
 			if other := owner(all, d, t.Name); other != nil && other != e {
-				keys, reason = other.String()+".", "another encoder ("+other.layout.Name+")"
+				i = Ignored{Keys: other.String() + ".", Reason: "another encoder (" + other.layout.Name + ")", apart: true}
 			} else if d == e.dict {
-				keys, reason = neighbour(e, t.Name, dropped)
+				i.Keys, i.Reason = neighbour(e, t.Name, dropped)
+				if suggested++; suggested <= maxNearest {
+					name := e.naming.torchvision(strings.TrimPrefix(t.Name, e.prefix))
+					member.Nearest = nearest.To(name, names, len(name)/4+1)
+				}
+				if member.Nearest != "" && e.naming.torchvision(strings.TrimPrefix(t.Name, e.prefix)) == member.Nearest {
+					member.Nearest = ""
+				}
 			} else {
 				top, _, _ := strings.Cut(d.Path, ".")
-				keys, reason = top+".", "not the encoder"
+				i = Ignored{Keys: top + ".", Reason: "not the encoder", apart: true}
 				if strings.Contains(top, "optim") {
-					reason = "state of the optimizer"
+					i.Reason = "state of the optimizer"
 				}
 			}
-			add(keys, reason)
+			g := groups[i.Keys]
+			if g == nil {
+				g = &i
+				groups[i.Keys] = g
+			}
+			g.Tensors++
+			g.Members = append(g.Members, member)
 		}
 	}
 	var out []Ignored
@@ -138,4 +178,28 @@ func firstComponent(key string) string {
 		return key[:i+1]
 	}
 	return key
+}
+
+// why says what an encoder and its layout were recognised by.
+func (e *encoder) why(used int) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s", number(used, "key"))
+	if e.prefix != "" {
+		fmt.Fprintf(&s, " that begin with %q", e.prefix)
+	}
+	if e.dict.Path != "" {
+		fmt.Fprintf(&s, " in the dictionary %q", e.dict.Path)
+	}
+	switch {
+	case e.naming.detectron:
+		s.WriteString(", named as detectron2 does (stem, res2, conv1.norm)")
+	case e.naming.first > 0:
+		fmt.Fprintf(&s, ", numbered as the children of an nn.Sequential (layer1 is %d)", e.naming.first)
+	case e.naming.cifar:
+		s.WriteString(", with shortcut for downsample")
+	}
+	if e.beside != "" {
+		fmt.Fprintf(&s, ", and %q beside them", e.beside)
+	}
+	return s.String()
 }

@@ -64,7 +64,10 @@ func (r *ResNet) build(tensors []*weights.Tensor, opset int) *onnx.Model {
 	g := &onnx.Graph{Name: r.Name()}
 	b := &graphBuilder{graph: g}
 	x := b.conv("conv1", InputName, r.Stem.Kernel, r.Stem.Stride, r.Stem.Pad, 1)
-	x = b.relu("relu", b.norm("bn1", x))
+	x = b.norm("bn1", x)
+	if !r.Stem.Linear {
+		x = b.relu("relu", x)
+	}
 	if r.Stem.MaxPool {
 		x = b.node("MaxPool", "maxpool", outputOf("maxpool"), []string{x},
 			onnx.IntsAttr("kernel_shape", 3, 3), onnx.IntsAttr("pads", 1, 1, 1, 1), onnx.IntsAttr("strides", 2, 2))

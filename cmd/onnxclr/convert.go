@@ -12,9 +12,9 @@ import (
 )
 
 type convertOptions struct {
-	out, arch, prefix, head, stem string
-	opset                         int
-	json, force                   bool
+	out, arch, key, prefix, head, stem string
+	opset                              int
+	missing, json, force               bool
 }
 
 var convertVerb = &verb{
@@ -22,10 +22,12 @@ var convertVerb = &verb{
 	args:    "CKPT -o MODEL.onnx",
 	summary: "turn a PyTorch checkpoint into an ONNX model that can be trained",
 	about: `
-CKPT is a .pth or .pt file of PyTorch, or .safetensors, with a network of the ResNet family in
-it. Nothing in the file is executed. The architecture is read off the shapes of the weights; the
-encoder is found in the wrappers people have (module., backbone., encoder_q., state_dict …).
-What was recognised, and what was left out, goes to standard output.
+CKPT is a .pth or .pt file of PyTorch, .safetensors (of several files, their .index.json) or
+.npz, with a network of the ResNet family in it. Nothing in the file is executed. The
+architecture is read off the shapes of the weights; the encoder is found in the wrappers people
+have (module., backbone., encoder_q., state_dict …), and of several encoders the one that the
+method's authors evaluate. What was recognised and why, and what was left out, goes to standard
+output.
 
 The model has the outputs "representation" (the pooled features) and, unless dropped, "logits";
 batch size, height and width are free, batch normalisation is kept, and parameters have
@@ -35,9 +37,11 @@ PyTorch's names.`,
 		o := &convertOptions{}
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the model")
 		f.StringVar(&o.arch, "arch", "auto", "the `architecture` that must be found, such as resnet50; auto takes any")
+		f.StringVar(&o.key, "key", "auto", "take the encoder under this `key`, such as student or encoder_k; auto looks at all")
 		f.StringVar(&o.prefix, "prefix", "auto", "`keys` before the encoder's, such as module.encoder_k; auto finds them")
 		f.StringVar(&o.head, "head", "keep", "`keep or drop` the classifier (output logits)")
 		f.StringVar(&o.stem, "stem", "auto", "what a 3×3 first convolution belongs to: `auto, cifar, pad2, maxpool or no-pool`")
+		f.BoolVar(&o.missing, "allow-missing", false, "begin tensors that the checkpoint lacks with untrained values")
 		f.IntVar(&o.opset, "opset", importer.DefaultOpset, "ONNX operator set `version` to write")
 		f.BoolVar(&o.json, "json", false, "print what was recognised as JSON")
 		f.BoolVar(&o.force, "force", false, "replace an existing output")
@@ -62,7 +66,7 @@ func (o *convertOptions) run(ctx context.Context, t *terminal, args []string) er
 	if err := mayWrite(o.force, args, o.out); err != nil {
 		return err
 	}
-	options := importer.ConvertOptions{Arch: o.arch, Prefix: o.prefix, DropClassifier: o.head == "drop", Opset: o.opset}
+	options := importer.ConvertOptions{Arch: o.arch, Key: o.key, Prefix: o.prefix, AllowMissing: o.missing, DropClassifier: o.head == "drop", Opset: o.opset}
 	if o.stem != "auto" {
 		options.Stem = importer.StemKind(o.stem)
 	}

@@ -155,6 +155,8 @@ func TestUsageErrors(t *testing.T) {
 		{"export m.onnx", "-o"},
 		{"export -o m.pth", "one run or model"},
 		{"export m.onnx -o m.h5", ".safetensors"},
+		{"export m.onnx -o m.pth --layout keras", "--layout is"},
+		{"export m.onnx -o m.pth --dtype int8", "--dtype is"},
 		{"embed --data d -o e.npy", "--model"},
 		{"embed --model m -o e.npy", "--data"},
 		{"embed --model m --data d", "-o"},

@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"train/data":                {"train/augment", "importer/weights", "internal/file", "internal/stream", "internal/npy"},
 	"train/augment":             {"internal/stream"},
 	"analysis":                  {"internal/file", "internal/npy", "internal/kernel"},
-	"importer":                  {"importer", "internal/file", "internal/stream", "internal/version", "internal/nearest"},
+	"importer":                  {"importer", "internal/file", "internal/npy", "internal/stream", "internal/version", "internal/nearest"},
 	"importer/onnx":             {"importer/weights", "internal/file"},
 	"importer/torch":            {"importer/weights", "internal/file"},
 	"importer/safetensors":      {"importer/weights", "internal/file"},

@@ -56,7 +56,7 @@ func ReadZip(path string) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	z, err := decodeZip(m.Bytes, budget(len(m.Bytes)))
+	z, err := DecodeZip(m.Bytes)
 	if err != nil {
 		m.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -64,6 +64,10 @@ func ReadZip(path string) (*Archive, error) {
 	z.mapping = m
 	return z, nil
 }
+
+// DecodeZip is ReadZip for a file held in b, which the arrays keep and b's owner must
+// not change.
+func DecodeZip(b []byte) (*Archive, error) { return decodeZip(b, budget(len(b))) }
 
 func decodeZip(b []byte, budget uint64) (*Archive, error) {
 	if n := bytes.Count(b, []byte("PK\x01\x02")); n > maxEntries {
