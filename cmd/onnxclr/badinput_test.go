@@ -44,7 +44,7 @@ func TestBadInput(t *testing.T) {
 	}
 	corrupt := write("corrupt.onnx", noise)
 	renamed := write("renamed.onnx", checkpoint)
-	hardSwish := operatorModel(t, in("hardswish.onnx"), in("good.onnx"))
+	hardmax := operatorModel(t, in("hardmax.onnx"), in("good.onnx"))
 	other := golden.Testdata(t, "checkpoints/torch/plain_1.13.pth")
 	folded := golden.Testdata(t, "onnx/basic_op17_eval.onnx")
 	good := in("good.onnx")
@@ -90,8 +90,9 @@ func TestBadInput(t *testing.T) {
 		{"checkpoint for a model", 1, "onnxclr convert", []string{"run", renamed, "--input", x, "-o", in("y.npy")}},
 		{"truncated model", 1, "cut.onnx", []string{"inspect", cutModel}},
 		{"corrupt model", 1, "corrupt.onnx", []string{"inspect", corrupt}},
-		{"unknown operator", 1, "HardSwish", []string{"run", hardSwish, "--input", x, "-o", in("y.npy")}},
+		{"unknown operator", 1, "Hardmax", []string{"run", hardmax, "--input", x, "-o", in("y.npy")}},
 		{"unknown output", 1, "did you mean representation?", []string{"run", good, "--input", x, "--output", "representations", "-o", in("y.npy")}},
+		{"no input", 1, "--input input=X.npy", []string{"run", good, "-o", in("y.npy")}},
 		{"unknown input", 1, `no input "images"`, []string{"run", good, "--input", "images=" + x, "-o", in("y.npy")}},
 		{"not images", 1, "N×C×H×W", []string{"run", good, "--input", flat, "-o", in("y.npy")}},
 		{"one channel", 1, "channels", []string{"run", good, "--input", gray, "-o", in("y.npy")}},
@@ -134,7 +135,7 @@ func operatorModel(t *testing.T, path, from string) string {
 	defer m.Close()
 	for _, n := range m.ONNX.Graph.Nodes {
 		if n.OpType == "Relu" {
-			n.OpType = "HardSwish"
+			n.OpType = "Hardmax"
 			break
 		}
 	}

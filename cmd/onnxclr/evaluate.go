@@ -98,7 +98,7 @@ func (e *evaluator) tooLarge(big *vm.MemoryError) (err error) {
 
 // shape returns the shape of an output for n images.
 func (e *evaluator) shape(output string, n int) []int {
-	s := slices.Clone([]int(e.program.Outputs[output].Shape()))
+	s := slices.Clone(e.program.Shapes[output])
 	if len(s) > 0 && s[0] == e.batch {
 		s[0] = n
 	}

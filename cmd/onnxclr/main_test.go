@@ -148,7 +148,6 @@ func TestUsageErrors(t *testing.T) {
 		{"inspect a.onnx --batch 0", "--batch"},
 		{"inspect a.onnx --image-size 3", "--image-size"},
 		{"run -o y.npy --input x.npy", "one model"},
-		{"run m.onnx -o y.npy", "--input"},
 		{"run m.onnx --input x.npy", "-o"},
 		{"run m.onnx --input x.npy -o y.txt", ".npy or .npz"},
 		{"run m.onnx --input x.npy -o y.npy --output a --output b", ".npz"},

@@ -126,8 +126,8 @@ func TestInspect(t *testing.T) {
 	if text := must(t, "inspect", golden.Testdata(t, "onnx/basic_op13_eval.onnx")).out; !strings.Contains(text, "folded") {
 		t.Errorf("it does not say that batch normalisation is folded:\n%s", text)
 	}
-	broken := operatorModel(t, filepath.Join(t.TempDir(), "hardswish.onnx"), model)
-	if text := must(t, "inspect", broken).out; !strings.Contains(text, "cannot run: node") || !strings.Contains(text, "operator HardSwish is not supported") {
+	broken := operatorModel(t, filepath.Join(t.TempDir(), "hardmax.onnx"), model)
+	if text := must(t, "inspect", broken).out; !strings.Contains(text, "cannot run: node") || !strings.Contains(text, "operator Hardmax is not supported") {
 		t.Errorf("it does not say that an operator is not supported:\n%s", text)
 	}
 	for _, name := range []string{"basic_op18_dynamo_unoptimized", "tiny_op13_training_view"} {

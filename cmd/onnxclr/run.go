@@ -4,20 +4,21 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
 	"onnxclr/importer"
 	"onnxclr/importer/onnx"
+	"onnxclr/importer/weights"
 	"onnxclr/internal/file"
 	"onnxclr/internal/npy"
 )
 
 type runOptions struct {
 	out     string
-	input   string
+	inputs  []string
 	outputs []string
 	batch   int
 	exact   bool
@@ -26,17 +27,19 @@ type runOptions struct {
 
 var runVerb = &verb{
 	name:    "run",
-	args:    "MODEL.onnx --input [NAME=]X.npy -o Y.npy|Y.npz",
+	args:    "MODEL.onnx --input [NAME=]X.npy… -o Y.npy|Y.npz",
 	summary: "compute a model's outputs for an array of images",
 	about: `
 X is a float array of images N×C×H×W, already normalised: what the model's input expects. Batch
-normalisation uses its running statistics. Y.npy receives one output, the model's first unless
+normalisation uses its running statistics. A model of several inputs gets one --input for each,
+of any shape, floats or integers; those without a NAME are taken in the model's order. X may also
+be a .pb file that holds a TensorProto. Y.npy receives one output, the model's first unless
 --output names another; Y.npz receives all outputs, or those named. Any tensor of the graph can
 be named; inspect lists them.`,
 	example: "onnxclr run resnet50.onnx --input images.npy -o representation.npy",
 	prepare: func(f *pflag.FlagSet) action {
 		o := &runOptions{}
-		f.StringVar(&o.input, "input", "", "`[NAME=]X.npy`, the images; NAME is the model's input")
+		f.StringArrayVar(&o.inputs, "input", nil, "`[NAME=]X.npy`, the images; NAME is the model's input; may be repeated")
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the result: .npy for one output, .npz for several")
 		f.StringArrayVar(&o.outputs, "output", nil, "`tensor` to compute; may be repeated")
 		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the results")
@@ -50,8 +53,6 @@ func (o *runOptions) run(ctx context.Context, t *terminal, args []string) error 
 	switch {
 	case len(args) != 1:
 		return usagef("want one model, %d given", len(args))
-	case o.input == "":
-		return usagef("name the images, with --input X.npy")
 	case o.out == "":
 		return usagef("say where the result goes, with -o Y.npy or -o Y.npz")
 	case o.batch < 1 || o.batch > 1<<16:
@@ -64,20 +65,17 @@ func (o *runOptions) run(ctx context.Context, t *terminal, args []string) error 
 	if single && len(o.outputs) > 1 {
 		return usagef("a .npy holds one output, %d are named; write a .npz", len(o.outputs))
 	}
-	name, path, named := strings.Cut(o.input, "=")
-	if !named {
-		name, path = "", o.input
-	}
-	if err := mayWrite(o.force, []string{args[0], path}, o.out); err != nil {
-		return err
-	}
 	m, err := importer.OpenModel(args[0])
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if err := checkInput(m.ONNX, name); err != nil {
+	files, err := assign(m.ONNX, o.inputs)
+	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	if err := mayWrite(o.force, append(slices.Collect(maps.Values(files)), args[0]), o.out); err != nil {
+		return err
 	}
 	outputs := o.outputs
 	for _, out := range m.ONNX.Graph.Outputs {
@@ -85,12 +83,8 @@ func (o *runOptions) run(ctx context.Context, t *terminal, args []string) error 
 			outputs = append(outputs, out.Name)
 		}
 	}
-	images, shape, err := readImages(path)
-	if err != nil {
-		return err
-	}
 	t.kernels()
-	results, err := o.evaluate(ctx, t, m.ONNX, images, shape, outputs)
+	results, err := o.compute(ctx, t, m.ONNX, files, outputs)
 	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
@@ -110,35 +104,37 @@ func (o *runOptions) run(ctx context.Context, t *terminal, args []string) error 
 	return nil
 }
 
-// checkInput fails when name is not "" and not the model's input.
-func checkInput(m *onnx.Model, name string) error {
-	var inputs []string
-	for _, in := range m.Graph.Inputs {
-		if m.Graph.Initializer(in.Name) == nil {
-			inputs = append(inputs, in.Name)
+// compute runs the model once on the arrays in the files or, where they are one batch of
+// images, some at a time.
+func (o *runOptions) compute(ctx context.Context, t *terminal, m *onnx.Model, files map[string]string, outputs []string) ([]npy.Named, error) {
+	var inputs []*weights.Tensor
+	for _, in := range m.Graph.DataInputs() {
+		x, err := readInput(files[in.Name], in)
+		if err != nil {
+			return nil, err
 		}
+		inputs = append(inputs, x)
 	}
-	if name != "" && !slices.Contains(inputs, name) {
-		return fmt.Errorf("the model has no input %q; it has %s", name, strings.Join(inputs, ", "))
+	if !ofImages(m, inputs, outputs) {
+		return evaluateOnce(m, inputs, outputs, o.exact)
 	}
-	return nil
+	images, err := inputs[0].Float32s()
+	if err != nil {
+		return nil, err
+	}
+	return o.evaluate(ctx, t, m, images, inputs[0].Shape, outputs)
 }
 
-func readImages(path string) ([]float32, []int, error) {
-	a, err := npy.Open(path)
-	if err != nil {
-		return nil, nil, err
+// ofImages reports whether the outputs are computed from one batch of images, and
+// depend on what is in them.
+func ofImages(m *onnx.Model, inputs []*weights.Tensor, outputs []string) bool {
+	if len(inputs) != 1 || !inputs[0].DType.IsFloat() || len(inputs[0].Shape) != 4 {
+		return false
 	}
-	defer a.Close()
-	if len(a.Shape) != 4 || a.Len() == 0 {
-		return nil, nil, fmt.Errorf("%s: array has shape %v, want images N×C×H×W", path, a.Shape)
-	}
-	if !a.DType.IsFloat() {
-		return nil, nil, fmt.Errorf("%s: array is %v, want floats: images as the model's input expects them, normalised", path, a.DType)
-	}
-	shape := slices.Clone(a.Shape)
-	images, err := a.Float32s()
-	return images, shape, err
+	s, err := onnx.InferShapes(m, map[string][]int{inputs[0].Name: inputs[0].Shape})
+	return err == nil && inputs[0].Len() > 0 && !slices.ContainsFunc(outputs, func(name string) bool {
+		return s.Const[name] != nil || slices.Contains(s.Shape[name], 0)
+	})
 }
 
 // evaluate computes outputs for images of the shape [N,C,H,W], some at a time.

@@ -86,6 +86,7 @@ func init() {
 		"Mul":   foldBinary(func(a, b int64) (int64, error) { return a * b, nil }),
 		"Div":   foldBinary(quotient),
 		"Mod":   foldMod,
+		"Pow":   foldBinary(power),
 		"Min":   foldBinary(func(a, b int64) (int64, error) { return min(a, b), nil }),
 		"Max":   foldBinary(func(a, b int64) (int64, error) { return max(a, b), nil }),
 		"Equal": foldBinary(func(a, b int64) (int64, error) { return truth(a == b), nil }),
@@ -227,6 +228,27 @@ func quotient(a, b int64) (int64, error) {
 		return 0, fmt.Errorf("%d is divided by 0", a)
 	}
 	return a / b, nil
+}
+
+// power is bᵉ, wrapping around like the other arithmetic; 1/bⁿ rounds towards zero.
+func power(b, e int64) (int64, error) {
+	if e < 0 {
+		if b == 0 {
+			return 0, fmt.Errorf("0 to the power of %d", e)
+		}
+		if b != 1 && b != -1 {
+			return 0, nil
+		}
+		e = -e
+	}
+	out := int64(1)
+	for ; e > 0; e >>= 1 {
+		if e&1 != 0 {
+			out *= b
+		}
+		b *= b
+	}
+	return out, nil
 }
 
 // foldMod: the result has the sign of the divisor, or with fmod that of the dividend.

@@ -110,3 +110,13 @@ func distance(got, want float64) float64 {
 	}
 	return math.Abs(got - want)
 }
+
+// Agrees reports whether got agrees with want by the class, and the worst error, for
+// tests that count rather than fail.
+func Agrees[G, W Number](class Class, got []G, want []W) (bool, float64) {
+	if len(got) != len(want) {
+		return false, math.Inf(1)
+	}
+	worst, _ := worstError(class, got, want)
+	return worst <= class.limit, worst
+}

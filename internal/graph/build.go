@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"onnxclr/importer/onnx"
+	"onnxclr/importer/weights"
 )
 
 // Options say what program to build from a model.
@@ -17,6 +19,9 @@ type Options struct {
 	Batch         int // images in one run; two views of N samples are a batch of 2N
 	Channels      int
 	Height, Width int
+	// Inputs are the shapes of the model's inputs by name, where it is not one batch of
+	// images; Batch, Channels, Height and Width are then of no account. A scalar's is [].
+	Inputs map[string][]int
 	// Views is the number of equal consecutive parts of the batch that
 	// BatchNormalization normalises separately in training. 0 means 1.
 	Views int
@@ -28,6 +33,15 @@ type Options struct {
 
 func (o *Options) validate() error {
 	var errs []error
+	if o.Inputs != nil {
+		if o.Train {
+			errs = append(errs, errors.New("training is for models of one input, the images"))
+		}
+		if len(o.Outputs) == 0 {
+			errs = append(errs, errors.New("no output is asked for"))
+		}
+		return errors.Join(errs...)
+	}
 	for _, v := range []struct {
 		name  string
 		value int
@@ -48,10 +62,15 @@ func (o *Options) validate() error {
 // Program is a model lowered to one expression graph of fixed batch size.
 type Program struct {
 	Graph   *G.ExprGraph
-	Input   *G.Node            // [Batch,Channels,Height,Width]
-	Outputs map[string]*G.Node // by the names asked for
-	Params  []*Param           // in the order of first use
-	Norms   []*Norm            // batch normalisations in order of use, in training only
+	Input   *G.Node            // [Batch,Channels,Height,Width]; nil when Options.Inputs were given
+	Inputs  map[string]*G.Node // all inputs by name; a scalar's shape is [1]
+	Outputs map[string]*G.Node // by the names asked for; a scalar's shape is [1]
+	// Constants are outputs that do not depend on the values of the inputs, such as the
+	// result of Shape. There are none in a program of images.
+	Constants map[string]*weights.Tensor
+	Shapes    map[string][]int // of the tensors of the model, as far as they are known
+	Params    []*Param         // in the order of first use
+	Norms     []*Norm          // batch normalisations in order of use, in training only
 }
 
 // Param is a trainable parameter.
@@ -93,16 +112,18 @@ func Build(m *onnx.Model, w *Weights, opts Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	input, err := imageInput(m)
+	inputs, image := opts.Inputs, ""
+	if inputs == nil {
+		if image, err = imageInput(m); err != nil {
+			return nil, err
+		}
+		inputs = map[string][]int{image: {opts.Batch, opts.Channels, opts.Height, opts.Width}}
+	}
+	inferred, err := onnx.InferShapes(m, inputs)
 	if err != nil {
 		return nil, err
 	}
-	shape := []int{opts.Batch, opts.Channels, opts.Height, opts.Width}
-	inferred, err := onnx.InferShapes(m, map[string][]int{input: shape})
-	if err != nil {
-		return nil, err
-	}
-	nodes, err = needed(nodes, opts.Outputs, input, m, inferred)
+	nodes, err = needed(nodes, opts.Outputs, m, inferred)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +131,14 @@ func Build(m *onnx.Model, w *Weights, opts Options) (*Program, error) {
 	if err := unsupported(nodes, opset); err != nil {
 		return nil, err
 	}
+	if err := integers(nodes, inferred, opset); err != nil {
+		return nil, err
+	}
 	if err := misfits(nodes, inferred.Problem, opset); err != nil {
 		return nil, err
 	}
-	b := newBuilder(m, w, opts, inferred, input)
+	b := newBuilder(m, w, opts, inferred, inputs)
+	b.program.Input = b.values[image]
 	b.mixed = slices.ContainsFunc(nodes, func(n *onnx.Node) bool { return n.OpType == "BatchNormalization" && trains(n, opset) })
 	for _, n := range nodes {
 		if err := fence("gorgonia", func() error { return operators[n.OpType](b, n) }); err != nil {
@@ -122,22 +147,69 @@ func Build(m *onnx.Model, w *Weights, opts Options) (*Program, error) {
 	}
 	for _, name := range opts.Outputs {
 		v, ok := b.values[b.resolve(name)]
-		if !ok {
+		switch {
+		case ok:
+			b.program.Outputs[name] = v
+		case opts.Inputs != nil && constantOutput(inferred, b.resolve(name)) != nil:
+			b.program.Constants[name] = constantOutput(inferred, b.resolve(name))
+		case slices.ContainsFunc(nodes, func(n *onnx.Node) bool { return slices.Index(n.Outputs, name) > 0 }):
+			return nil, fmt.Errorf("output %q is not the first of its operator: such outputs are not computed", name)
+		default:
 			return nil, fmt.Errorf("output %q is a constant, not computed from the images", name)
 		}
-		b.program.Outputs[name] = v
 	}
 	return b.program, nil
 }
 
-func newBuilder(m *onnx.Model, w *Weights, opts Options, inferred *onnx.Shapes, input string) *builder {
-	g := G.NewGraph()
-	x := G.NewTensor(g, tensor.Float32, 4, G.WithShape(opts.Batch, opts.Channels, opts.Height, opts.Width), G.WithName(input))
-	return &builder{
-		model: m, opts: opts, weights: w, shapes: inferred.Shape, problems: inferred.Problem, consts: inferred.Const,
-		values: map[string]*G.Node{input: x}, params: map[string]*Param{}, buffers: map[string]*G.Node{}, aliases: map[string]string{},
-		program: &Program{Graph: g, Input: x, Outputs: map[string]*G.Node{}},
+// constantOutput is the value of a tensor that is known: one folded at import, or one
+// without elements.
+func constantOutput(s *onnx.Shapes, name string) *weights.Tensor {
+	if t := s.Const[name]; t != nil {
+		return t
 	}
+	if isEmpty(s, name) && s.Type[name] == weights.Float32 {
+		return weights.FromFloat32(name, s.Shape[name], nil)
+	}
+	return nil
+}
+
+// isEmpty reports whether a tensor is known to have no elements: there is nothing to
+// compute.
+func isEmpty(s *onnx.Shapes, name string) bool { return slices.Contains(s.Shape[name], 0) }
+
+func newBuilder(m *onnx.Model, w *Weights, opts Options, inferred *onnx.Shapes, inputs map[string][]int) *builder {
+	b := &builder{
+		model: m, opts: opts, weights: w, shapes: inferred.Shape, problems: inferred.Problem, consts: inferred.Const,
+		values: map[string]*G.Node{}, params: map[string]*Param{}, buffers: map[string]*G.Node{}, aliases: map[string]string{},
+		program: &Program{Graph: G.NewGraph(), Inputs: map[string]*G.Node{}, Outputs: map[string]*G.Node{}, Constants: map[string]*weights.Tensor{}, Shapes: inferred.Shape},
+	}
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		shape := inputs[name]
+		if isEmpty(inferred, name) {
+			continue
+		}
+		if len(shape) == 0 {
+			shape = []int{1}
+		}
+		x := G.NewTensor(b.program.Graph, tensor.Float32, len(shape), G.WithShape(shape...), G.WithName(name))
+		b.values[name], b.program.Inputs[name] = x, x
+	}
+	return b
+}
+
+// integers names every node whose result would be integers that are not known before
+// the graph runs: it computes in float32 alone.
+func integers(nodes []*onnx.Node, s *onnx.Shapes, opset int64) error {
+	var found []string
+	for _, n := range nodes {
+		if d, ok := s.Type[n.Output(0)]; ok && !d.IsFloat() {
+			found = append(found, fmt.Sprintf("node %q (%s) computes %v", label(n), n.OpType, d))
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return fmt.Errorf("%s, which are not known before the graph runs; only floats are (opset %d)", strings.Join(found, ", "), opset)
 }
 
 // misfits names every node whose tensors do not fit together.
@@ -181,7 +253,7 @@ func imageInput(m *onnx.Model) (string, error) {
 }
 
 // needed keeps the nodes that the outputs depend on and that are not constants.
-func needed(nodes []*onnx.Node, outputs []string, input string, m *onnx.Model, s *onnx.Shapes) ([]*onnx.Node, error) {
+func needed(nodes []*onnx.Node, outputs []string, m *onnx.Model, s *onnx.Shapes) ([]*onnx.Node, error) {
 	producer := map[string]*onnx.Node{}
 	for _, n := range nodes {
 		for _, out := range n.Outputs {
@@ -197,12 +269,12 @@ func needed(nodes []*onnx.Node, outputs []string, input string, m *onnx.Model, s
 		stack = stack[:len(stack)-1]
 		n, ok := producer[name]
 		if !ok {
-			if name != input && m.Graph.Initializer(name) == nil {
+			if m.Graph.Input(name) == nil && m.Graph.Initializer(name) == nil {
 				return nil, fmt.Errorf("tensor %q is computed by no node of the graph", name)
 			}
 			continue
 		}
-		if keep[n] || s.Const[name] != nil {
+		if keep[n] || s.Const[name] != nil || isEmpty(s, name) {
 			continue
 		}
 		keep[n] = true

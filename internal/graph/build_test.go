@@ -33,8 +33,8 @@ func TestRefuses(t *testing.T) {
 		want  []string
 	}{
 		{"unsupported operators, all at once", func(m *graphtest.Model) string {
-			return m.Node("Softmax", []string{m.Node("Elu", []string{m.Node("Elu", []string{"input"})})})
-		}, []string{"Elu", "/Elu_0", "/Elu_1", "Softmax", "/Softmax_2", "opset 17", "GlobalAveragePool"}},
+			return m.Node("Hardmax", []string{m.Node("Mish", []string{m.Node("Mish", []string{"input"})})})
+		}, []string{"Mish", "/Mish_0", "/Mish_1", "Hardmax", "/Hardmax_2", "opset 17", "GlobalAveragePool"}},
 		{"operator of another domain", func(m *graphtest.Model) string {
 			out := m.Relu("input")
 			m.Graph.Nodes[0].Domain = "com.example"
@@ -49,9 +49,6 @@ func TestRefuses(t *testing.T) {
 		{"groups", conv(onnx.IntAttr("group", 2)), []string{"group 2", "6 input channels", "has 3"}},
 		{"image smaller than the filter", conv(onnx.IntsAttr("dilations", 4, 4)), []string{"too small"}},
 		{"output beyond any memory", conv(onnx.IntsAttr("pads", 1<<20, 1<<20, 1<<20, 1<<20)), []string{"elements"}},
-		{"filter computed from the images", func(m *graphtest.Model) string {
-			return m.Node("Conv", []string{"input", "input"})
-		}, []string{"/Conv_0", `input 1 "input"`, "parameters stored in the model"}},
 		{"bias of the wrong length", func(m *graphtest.Model) string {
 			return m.Node("Conv", []string{"input", m.Param("w", 2, 3, 3, 3), m.Param("b", 3)})
 		}, []string{`"b"`, "[3]", "want [2]"}},
@@ -69,41 +66,32 @@ func TestRefuses(t *testing.T) {
 		{"running statistics read by nobody", func(m *graphtest.Model) string {
 			return m.Node("BatchNormalization", []string{"input", m.Param("g", 3), m.Param("b", 3)})
 		}, []string{"input 3"}},
-		{"Gemm with alpha", func(m *graphtest.Model) string {
-			return m.Node("Gemm", []string{gap(m), m.Param("w", 3, 2)}, onnx.FloatAttr("alpha", 2))
-		}, []string{"alpha 2"}},
 		{"features that do not fit", func(m *graphtest.Model) string {
 			return m.Node("Gemm", []string{gap(m), m.Param("w", 4, 2)})
 		}, []string{"3 features", "wants 4"}},
-		{"bias that is a column", func(m *graphtest.Model) string {
-			return m.Node("Gemm", []string{gap(m), m.Param("w", 3, 4), m.Param("b", 4, 1)})
-		}, []string{`"b"`, "[4 1]", "axis 1"}},
-		{"sum of different shapes", func(m *graphtest.Model) string {
-			return m.Node("Add", []string{"input", m.Node("GlobalAveragePool", []string{"input"})})
-		}, []string{"[4", "differ"}},
-		{"bias along another axis", func(m *graphtest.Model) string {
-			return m.Node("Add", []string{"input", m.Param("b", 8)})
-		}, []string{"[8]", "axis 1"}},
-		{"pooling inside the image", func(m *graphtest.Model) string {
-			return m.Node("AveragePool", []string{"input"}, onnx.IntsAttr("kernel_shape", 4, 4))
-		}, []string{"whole image"}},
-		{"mean over the batch", func(m *graphtest.Model) string {
-			return m.Node("ReduceMean", []string{"input"}, onnx.IntsAttr("axes", 0))
-		}, []string{"axes [0]"}},
 		{"indices of a pool", func(m *graphtest.Model) string {
 			out := m.Node("MaxPool", []string{"input"}, onnx.IntsAttr("kernel_shape", 2, 2))
 			m.Graph.Nodes[0].Outputs = append(m.Graph.Nodes[0].Outputs, "indices")
 			return out
 		}, []string{"Indices"}},
-		{"slice with steps", func(m *graphtest.Model) string {
-			return m.Node("Slice", []string{gap(m), m.Ints("s", 0), m.Ints("e", 3), m.Ints("a", 1), m.Ints("t", 2)})
-		}, []string{"steps [2]"}},
-		{"slice of rows", func(m *graphtest.Model) string {
-			return m.Node("Slice", []string{gap(m), m.Ints("s", 0), m.Ints("e", 3), m.Ints("a", 0)})
-		}, []string{"axes [0]", "columns"}},
 		{"empty slice", func(m *graphtest.Model) string {
 			return m.Node("Slice", []string{gap(m), m.Ints("s", 2), m.Ints("e", 2), m.Ints("a", 1)})
-		}, []string{"empty"}},
+		}, []string{`"y"`, "constant"}},
+		{"shapes that do not broadcast", func(m *graphtest.Model) string {
+			return m.Node("Mul", []string{"input", m.Param("w", 3, 8, 5)})
+		}, []string{"/Mul_0", "[3 8 5]", "broadcast"}},
+		{"index outside the axis", func(m *graphtest.Model) string {
+			return m.Node("Gather", []string{gap(m), m.Ints("i", 3)}, onnx.IntAttr("axis", 1))
+		}, []string{"index 3", "axis 1"}},
+		{"cast to integers", func(m *graphtest.Model) string {
+			return m.Node("Cast", []string{"input"}, onnx.IntAttr("to", 7))
+		}, []string{"/Cast_0", "int64", "only floats"}},
+		{"padding by another mode", func(m *graphtest.Model) string {
+			return m.Node("Pad", []string{"input", m.Ints("p", 0, 0, 1, 1, 0, 0, 1, 1)}, onnx.StringAttr("mode", "circular"))
+		}, []string{`"circular"`, "reflect"}},
+		{"products that do not fit", func(m *graphtest.Model) string {
+			return m.Node("MatMul", []string{"input", m.Param("w", 3, 5, 2)})
+		}, []string{"8 features", "wants 5"}},
 		{"dropout that drops", func(m *graphtest.Model) string {
 			return m.Node("Dropout", []string{m.Relu("input"), "", m.Scalar("train", 1)})
 		}, []string{"/Dropout_1", "0.5"}},

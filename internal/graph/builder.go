@@ -39,26 +39,47 @@ func (b *builder) resolve(name string) string {
 	return name
 }
 
-// node returns the i-th input as a tensor computed by the graph.
+// node returns the i-th input: a tensor computed by the graph, a trainable parameter or
+// a constant. A scalar is an array of shape [1].
 func (b *builder) node(n *onnx.Node, i int) (*G.Node, error) {
-	name := n.Input(i)
+	name := b.resolve(n.Input(i))
 	if name == "" {
 		return nil, fmt.Errorf("input %d is missing", i)
 	}
-	if v, ok := b.values[b.resolve(name)]; ok {
+	if v, ok := b.values[name]; ok {
 		return v, nil
 	}
-	if b.weights.Values(b.resolve(name)) != nil || b.consts[b.resolve(name)] != nil {
-		return nil, fmt.Errorf("input %d %q is a constant; a tensor computed from the images is supported there", i, name)
+	if b.weights.Values(name) != nil {
+		return b.param(n, i)
 	}
-	return nil, fmt.Errorf("input %d %q is not defined", i, name)
-}
-
-// param returns the i-th input as a trainable parameter.
-func (b *builder) param(n *onnx.Node, i int) (*G.Node, error) {
-	name, array, err := b.initializer(n, i)
+	v, err := b.floats(n, i)
 	if err != nil {
 		return nil, err
+	}
+	shape := tensor.Shape(b.shapes[name]).Clone()
+	if shape.Dims() == 0 {
+		shape = tensor.Shape{1}
+	}
+	return b.constant(name, shape, v), nil
+}
+
+// factor is node for an operand of elementwise arithmetic, where exporters put plain
+// numbers: a float initializer without dimensions is a constant, not a parameter.
+func (b *builder) factor(n *onnx.Node, i int) (*G.Node, error) {
+	name := b.resolve(n.Input(i))
+	if shape, ok := b.weights.shapes[name]; ok && len(shape) == 0 {
+		return b.buffer(name), nil
+	}
+	return b.node(n, i)
+}
+
+// param returns the i-th input as a trainable parameter; one that is no initializer is
+// returned as it is.
+func (b *builder) param(n *onnx.Node, i int) (*G.Node, error) {
+	name := b.resolve(n.Input(i))
+	array, ok := b.weights.arrays[name]
+	if !ok {
+		return b.node(n, i)
 	}
 	p, ok := b.params[name]
 	if !ok {
@@ -71,6 +92,27 @@ func (b *builder) param(n *onnx.Node, i int) (*G.Node, error) {
 		p.users = append(p.users, user)
 	}
 	return p.Node, nil
+}
+
+// result returns the inferred shape of the i-th output; that of a scalar is [1].
+func (b *builder) result(n *onnx.Node, i int) (tensor.Shape, error) {
+	name := n.Output(i)
+	if err := b.problems[name]; err != nil {
+		return nil, err
+	}
+	shape, ok := b.shapes[name]
+	if !ok {
+		return nil, fmt.Errorf("the shape of output %q is not known before the graph runs", name)
+	}
+	if len(shape) == 0 {
+		return tensor.Shape{1}, nil
+	}
+	return tensor.Shape(shape).Clone(), nil
+}
+
+// isParam reports whether the i-th input is an array that trains.
+func (b *builder) isParam(n *onnx.Node, i int) bool {
+	return len(b.weights.shapes[b.resolve(n.Input(i))]) > 0
 }
 
 // bias returns the i-th input as a parameter [c] that is added along axis 1 of x: one
@@ -143,19 +185,58 @@ func (b *builder) leaf(name string, array *tensor.Dense) *G.Node {
 	return G.NewTensor(b.program.Graph, tensor.Float32, array.Dims(), G.WithShape(array.Shape()...), G.WithName(name), G.WithValue(array))
 }
 
+// known returns the i-th input's value if it does not depend on what the graph is fed
+// and is not a float initializer; else nil.
+func (b *builder) known(n *onnx.Node, i int) *weights.Tensor {
+	name := b.resolve(n.Input(i))
+	if t := b.consts[name]; t != nil {
+		return t
+	}
+	if init := b.model.Graph.Initializer(name); init != nil {
+		return &init.Tensor
+	}
+	return nil
+}
+
 // ints returns the i-th input's value, which must be known at import.
 func (b *builder) ints(n *onnx.Node, i int) ([]int64, error) {
-	name := b.resolve(n.Input(i))
-	t := b.consts[name]
-	if t == nil {
-		if init := b.model.Graph.Initializer(name); init != nil {
-			t = &init.Tensor
-		}
-	}
+	t := b.known(n, i)
 	if t == nil {
 		return nil, fmt.Errorf("input %d %q is not known before the graph runs", i, n.Input(i))
 	}
 	return t.Int64s()
+}
+
+// argument returns integers that are an attribute in older opsets and input i in newer
+// ones; nil when neither is there.
+func (b *builder) argument(n *onnx.Node, attribute string, i int) ([]int64, error) {
+	if n.Input(i) == "" {
+		return n.Ints(attribute), nil
+	}
+	return b.ints(n, i)
+}
+
+// floats returns the i-th input's value as float32, which must be known at import.
+func (b *builder) floats(n *onnx.Node, i int) ([]float32, error) {
+	if v := b.weights.Values(b.resolve(n.Input(i))); v != nil {
+		return v, nil
+	}
+	t := b.known(n, i)
+	if t == nil {
+		if v := b.resolve(n.Input(i)); b.shapes[v] == nil {
+			return nil, fmt.Errorf("input %d %q is not defined", i, n.Input(i))
+		}
+		return nil, fmt.Errorf("input %d %q is not known before the graph runs", i, n.Input(i))
+	}
+	if t.DType.IsFloat() {
+		return t.Float32s()
+	}
+	v, err := t.Int64s()
+	out := make([]float32, len(v))
+	for k, x := range v {
+		out[k] = float32(x)
+	}
+	return out, err
 }
 
 // decimal returns a float attribute as the number its writer meant, which is the

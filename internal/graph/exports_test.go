@@ -109,7 +109,7 @@ func compare(t *testing.T, what string, p *graph.Program, keep []*G.Node, want m
 		t.Fatal(err)
 	}
 	for _, n := range keep {
-		golden.Check(t, what+": "+n.Op().String(), golden.Model, machine.Values(n), want[n])
+		golden.Check(t, what+": "+n.Name(), golden.Model, machine.Values(n), want[n])
 	}
 }
 

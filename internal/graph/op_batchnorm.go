@@ -31,22 +31,16 @@ func lowerBatchNormalization(b *builder, n *onnx.Node) error {
 	if err != nil {
 		return err
 	}
-	for i := 1; i < 5; i++ { // γ, β, running mean, running variance
-		name, array, err := b.initializer(n, i)
-		if err != nil {
+	var in [5]*G.Node // x, γ, β, running mean, running variance
+	for i := 1; i < 5; i++ {
+		if b.weights.arrays[b.resolve(n.Input(i))] != nil && i > 2 {
+			in[i] = b.buffer(b.resolve(n.Input(i)))
+		} else if in[i], err = b.param(n, i); err != nil {
 			return err
 		}
-		if s := array.Shape(); s.Dims() != 1 || s[0] != c {
-			return fmt.Errorf("input %d %q has shape %v, want [%d]", i, name, []int(s), c)
+		if s := in[i].Shape(); s.Dims() != 1 || s[0] != c {
+			return fmt.Errorf("input %d %q has shape %v, want [%d]", i, n.Input(i), []int(s), c)
 		}
-	}
-	gamma, err := b.param(n, 1)
-	if err != nil {
-		return err
-	}
-	beta, err := b.param(n, 2)
-	if err != nil {
-		return err
 	}
 	eps := decimal(n, "epsilon", 1e-5)
 	if !(eps >= 0) {
@@ -57,12 +51,12 @@ func lowerBatchNormalization(b *builder, n *onnx.Node) error {
 	if train {
 		stats, err = b.trainedStats(n, x)
 	} else {
-		stats, err = stackStats(b.buffer(b.resolve(n.Input(3))), b.buffer(b.resolve(n.Input(4))))
+		stats, err = stackStats(in[3], in[4])
 	}
 	if err != nil {
 		return err
 	}
-	y, err := batchNorm(eps, train, x, stats, gamma, beta)
+	y, err := batchNorm(eps, train, x, stats, in[1], in[2])
 	if err != nil {
 		return err
 	}
@@ -87,6 +81,11 @@ func (b *builder) trainedStats(n *onnx.Node, x *G.Node) (*G.Node, error) {
 	count := images / b.opts.Views * hw
 	if count < 2 {
 		return nil, fmt.Errorf("input %v has one value a channel in each of %d views: it has no variance to normalise by; use a larger batch or image", []int(x.Shape()), b.opts.Views)
+	}
+	for i := 3; i < 5; i++ {
+		if _, _, err := b.initializer(n, i); err != nil {
+			return nil, err
+		}
 	}
 	momentum := 1 - decimal(n, "momentum", 0.9)
 	if !(momentum >= 0 && momentum <= 1) {

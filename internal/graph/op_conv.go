@@ -13,8 +13,7 @@ import (
 	"onnxclr/internal/vm"
 )
 
-// lowerConv: ONNX Conv, two spatial dimensions. Inputs X [N,C,H,W], W
-// [K,C/group,R,S], optional B [K].
+// lowerConv: ONNX Conv. Inputs X [N,C,…], W [K,C/group,…], optional B [K].
 func lowerConv(b *builder, n *onnx.Node) error {
 	x, err := b.node(n, 0)
 	if err != nil {
@@ -24,24 +23,22 @@ func lowerConv(b *builder, n *onnx.Node) error {
 	if err != nil {
 		return err
 	}
-	xs, ws := x.Shape(), w.Shape()
-	if xs.Dims() != 4 || ws.Dims() != 4 {
-		return fmt.Errorf("input %v and filter %v: want two spatial dimensions", []int(xs), []int(ws))
-	}
-	g := kernel.Conv{N: xs[0], C: xs[1], H: xs[2], W: xs[3], K: ws[0], R: ws[2], S: ws[3], Groups: int(n.Int("group", 1))}
-	if k := n.Ints("kernel_shape"); k != nil && !slices.Equal(k, []int64{int64(g.R), int64(g.S)}) {
-		return fmt.Errorf("attribute kernel_shape is %v, the filter is %v", k, []int(ws))
-	}
-	if g.Groups < 1 || ws[1]*g.Groups != g.C {
-		return fmt.Errorf("filter %v with group %d wants %d input channels, the input has %d", []int(ws), g.Groups, ws[1]*g.Groups, g.C)
-	}
-	win, err := windowOf(n, g.H, g.W, g.R, g.S)
+	out, err := b.result(n, 0)
 	if err != nil {
 		return err
 	}
-	g.StrideH, g.StrideW, g.DilationH, g.DilationW = win.strideH, win.strideW, win.dilationH, win.dilationW
-	g.PadTop, g.PadLeft, g.PadBottom, g.PadRight = win.top, win.left, win.bottom, win.right
-	if err := g.Complete(); err != nil {
+	xs, ws, groups := x.Shape(), w.Shape(), int(n.Int("group", 1))
+	if xs.Dims() < 3 || ws.Dims() != xs.Dims() {
+		return fmt.Errorf("input %v and filter %v: want [N,C,…] and [K,C/group,…]", []int(xs), []int(ws))
+	}
+	if k := n.Ints("kernel_shape"); k != nil && !slices.EqualFunc(k, ws[2:], func(a int64, b int) bool { return a == int64(b) }) {
+		return fmt.Errorf("attribute kernel_shape is %v, the filter is %v", k, []int(ws))
+	}
+	if groups < 1 || ws[1]*groups != xs[1] {
+		return fmt.Errorf("filter %v with group %d wants %d input channels, the input has %d", []int(ws), groups, ws[1]*groups, xs[1])
+	}
+	win, err := windowOf(n, xs[2:], ws[2:], out[2:])
+	if err != nil {
 		return err
 	}
 	inputs := []*G.Node{x, w}
@@ -50,17 +47,87 @@ func lowerConv(b *builder, n *onnx.Node) error {
 		if err != nil {
 			return err
 		}
-		if s := bias.Shape(); s.Dims() != 1 || s[0] != g.K {
-			return fmt.Errorf("bias %q has shape %v, want [%d]", n.Input(2), []int(s), g.K)
+		if s := bias.Shape(); s.Dims() != 1 || s[0] != ws[0] {
+			return fmt.Errorf("bias %q has shape %v, want [%d]", n.Input(2), []int(s), ws[0])
 		}
 		inputs = append(inputs, bias)
 	}
-	y, err := conv(g, inputs)
+	y, err := convAny(win, groups, out, inputs)
 	if err != nil {
 		return err
 	}
 	b.set(n.Outputs[0], y)
 	return nil
+}
+
+// convAny is a convolution over any number of axes. Over one it is that of an image of
+// height 1.
+func convAny(w reference.Window, groups int, out tensor.Shape, inputs []*G.Node) (y *G.Node, err error) {
+	switch len(w.In) {
+	case 1:
+		wide := slices.Clone(inputs)
+		for i := range 2 {
+			if wide[i], err = reshape(inputs[i], heighten(inputs[i].Shape())); err != nil {
+				return nil, err
+			}
+		}
+		if y, err = convAny(flatten(w), groups, heighten(out), wide); err != nil {
+			return nil, err
+		}
+		return reshape(y, out)
+	case 2:
+		xs := inputs[0].Shape()
+		g := kernel.Conv{N: xs[0], C: xs[1], H: xs[2], W: xs[3], K: out[1], R: w.Kernel[0], S: w.Kernel[1], Groups: groups,
+			StrideH: w.Stride[0], StrideW: w.Stride[1], DilationH: w.Dilation[0], DilationW: w.Dilation[1],
+			PadTop: w.Before[0], PadLeft: w.Before[1], PadBottom: w.After[0], PadRight: w.After[1]}
+		if err := g.Complete(); err != nil {
+			return nil, err
+		}
+		return conv(g, inputs)
+	}
+	if y, err = convVolume(w, groups, out, inputs[0], inputs[1]); err != nil || len(inputs) < 3 {
+		return y, err
+	}
+	along := tensor.Shape{out[1]}
+	for range w.In {
+		along = append(along, 1)
+	}
+	bias, err := reshape(inputs[2], along)
+	if err != nil {
+		return nil, err
+	}
+	return pairwises["Add"].apply("Add", y, bias)
+}
+
+// convVolume is a convolution over three or more axes, by the reference kernel alone.
+func convVolume(w reference.Window, groups int, out tensor.Shape, x, filter *G.Node) (*G.Node, error) {
+	n, c, k := out[0], x.Shape()[1], out[1]
+	return apply(op{
+		name: "Conv",
+		out:  out,
+		eval: func(y []float32, in [][]float32) { reference.ConvAny(w, n, c, k, groups, y, in[0], in[1]) },
+		diff: []bool{true, true},
+		grad: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+			dx, err := apply(op{
+				name: "ConvGradInput",
+				out:  in[0].Shape().Clone(),
+				eval: func(dx []float32, in [][]float32) {
+					reference.ConvAnyGradInput(w, n, c, k, groups, dx, in[0], in[1])
+				},
+			}, in[1], dy)
+			if err != nil {
+				return nil, err
+			}
+			dw, err := apply(op{
+				name: "ConvGradFilter",
+				out:  in[1].Shape().Clone(),
+				eval: func(dw []float32, in [][]float32) {
+					reference.ConvAnyGradFilter(w, n, c, k, groups, dw, in[0], in[1])
+				},
+			}, in[0], dy)
+			return G.Nodes{dx, dw}, err
+		},
+	}, x, filter)
 }
 
 func conv(g kernel.Conv, inputs []*G.Node) (*G.Node, error) {
@@ -121,63 +188,4 @@ func channelSum(x *G.Node) (*G.Node, error) {
 		out:   tensor.Shape{c},
 		eval:  func(out []float32, in [][]float32) { reference.ChannelSum(n, c, hw, out, in[0]) },
 	}, x)
-}
-
-// window is what convolutions and pools share.
-type window struct {
-	strideH, strideW, dilationH, dilationW int
-	top, left, bottom, right               int
-}
-
-// windowOf reads strides, dilations, pads and auto_pad (ONNX Conv, MaxPool).
-func windowOf(n *onnx.Node, h, w, r, s int) (window, error) {
-	pair := func(name string, def int64) (int, int, error) {
-		v := n.Ints(name)
-		switch {
-		case v == nil:
-			return int(def), int(def), nil
-		case len(v) != 2 || v[0] < 1 || v[1] < 1 || v[0] > 1<<20 || v[1] > 1<<20:
-			return 0, 0, fmt.Errorf("attribute %s is %v, want two positive numbers", name, v)
-		}
-		return int(v[0]), int(v[1]), nil
-	}
-	var win window
-	var err error
-	if win.strideH, win.strideW, err = pair("strides", 1); err != nil {
-		return win, err
-	}
-	if win.dilationH, win.dilationW, err = pair("dilations", 1); err != nil {
-		return win, err
-	}
-	switch auto := n.String("auto_pad", "NOTSET"); auto {
-	case "NOTSET":
-		if p := n.Ints("pads"); p != nil {
-			if len(p) != 4 {
-				return win, fmt.Errorf("attribute pads is %v, want four numbers", p)
-			}
-			for _, v := range p {
-				if v < 0 || v > 1<<20 {
-					return win, fmt.Errorf("attribute pads is %v, want four numbers of at least 0", p)
-				}
-			}
-			win.top, win.left, win.bottom, win.right = int(p[0]), int(p[1]), int(p[2]), int(p[3])
-		}
-	case "VALID":
-	case "SAME_UPPER", "SAME_LOWER":
-		win.top, win.bottom = samePads(h, r, win.strideH, win.dilationH, auto == "SAME_LOWER")
-		win.left, win.right = samePads(w, s, win.strideW, win.dilationW, auto == "SAME_LOWER")
-	default:
-		return win, fmt.Errorf("attribute auto_pad is %q, want NOTSET, VALID, SAME_UPPER or SAME_LOWER", auto)
-	}
-	return win, nil
-}
-
-func samePads(in, filter, stride, dilation int, lower bool) (before, after int) {
-	out := (in + stride - 1) / stride
-	total := max(0, (out-1)*stride+dilation*(filter-1)+1-in)
-	before = total / 2
-	if lower {
-		before = total - total/2
-	}
-	return before, total - before
 }

@@ -46,26 +46,39 @@ func relu(x *G.Node) (*G.Node, error) {
 	return apply(o, x)
 }
 
-// lowerAdd: ONNX Add of equal shapes, the residual connection, or of a parameter over
-// the channel axis, a bias.
+// lowerAdd: ONNX Add. Of equal shapes it is the residual connection; a parameter added
+// along the channel axis is a bias; other operands are broadcast.
 func lowerAdd(b *builder, n *onnx.Node) error {
-	for i := range 2 {
-		if _, _, err := b.initializer(n, i); err == nil {
+	x, err := b.factor(n, 0)
+	if err != nil {
+		return err
+	}
+	y, err := b.factor(n, 1)
+	if err != nil {
+		return err
+	}
+	for i, v := range []*G.Node{x, y} {
+		other := []*G.Node{y, x}[i]
+		if b.isParam(n, i) && other.Dims() >= 2 && isChannels(v.Shape(), other.Shape()) {
 			return lowerBias(b, n, 1-i, i)
 		}
 	}
-	x, err := b.node(n, 0)
+	var sum *G.Node
+	if x.Shape().Eq(y.Shape()) {
+		sum, err = add(x, y)
+	} else {
+		sum, err = pairwises["Add"].apply("Add", x, y)
+	}
 	if err != nil {
 		return err
 	}
-	y, err := b.node(n, 1)
-	if err != nil {
-		return err
-	}
-	if !x.Shape().Eq(y.Shape()) {
-		return fmt.Errorf("shapes %v and %v differ; only equal shapes can be added", []int(x.Shape()), []int(y.Shape()))
-	}
-	sum, err := apply(op{
+	b.set(n.Outputs[0], sum)
+	return nil
+}
+
+// add is x + y of equal shapes.
+func add(x, y *G.Node) (*G.Node, error) {
+	return apply(op{
 		name:  "Add",
 		instr: vm.Add{},
 		out:   x.Shape().Clone(),
@@ -73,11 +86,6 @@ func lowerAdd(b *builder, n *onnx.Node) error {
 		diff:  []bool{true, true},
 		grad:  func(_ G.Nodes, _, dy *G.Node) (G.Nodes, error) { return G.Nodes{dy, dy}, nil },
 	}, x, y)
-	if err != nil {
-		return err
-	}
-	b.set(n.Outputs[0], sum)
-	return nil
 }
 
 // lowerBias adds input param, a parameter of one value a channel, to input data

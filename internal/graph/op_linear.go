@@ -1,64 +1,12 @@
 package graph
 
 import (
-	"fmt"
-
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"onnxclr/importer/onnx"
 	"onnxclr/internal/kernel/reference"
 	"onnxclr/internal/vm"
 )
-
-// lowerGemm: ONNX Gemm as linear layers use it, Y = A·B' + C with alpha = beta = 1,
-// A [N,In] not transposed, B [Out,In] (transB) or [In,Out], C [Out], [1,Out] or absent.
-func lowerGemm(b *builder, n *onnx.Node) error {
-	if n.Float("alpha", 1) != 1 || n.Input(2) != "" && n.Float("beta", 1) != 1 || n.Int("transA", 0) != 0 {
-		return fmt.Errorf("only alpha 1, beta 1 and transA 0 are supported, found alpha %g, beta %g, transA %d",
-			n.Float("alpha", 1), n.Float("beta", 1), n.Int("transA", 0))
-	}
-	return lowerLinear(b, n, n.Int("transB", 0) != 0)
-}
-
-// lowerMatMul: ONNX MatMul of [N,In] by a weight [In,Out].
-func lowerMatMul(b *builder, n *onnx.Node) error { return lowerLinear(b, n, false) }
-
-func lowerLinear(b *builder, n *onnx.Node, transposed bool) error {
-	x, err := b.node(n, 0)
-	if err != nil {
-		return err
-	}
-	w, err := b.param(n, 1)
-	if err != nil {
-		return err
-	}
-	if x.Shape().Dims() != 2 || w.Shape().Dims() != 2 {
-		return fmt.Errorf("input %v and weight %v: want two matrices", []int(x.Shape()), []int(w.Shape()))
-	}
-	if !transposed {
-		if w, err = transpose(w); err != nil {
-			return err
-		}
-	}
-	if in := x.Shape()[1]; w.Shape()[1] != in {
-		return fmt.Errorf("input has %d features, the weight wants %d", in, w.Shape()[1])
-	}
-	inputs := []*G.Node{x, w}
-	if n.Input(2) != "" {
-		bias, err := b.bias(n, 2, tensor.Shape{x.Shape()[0], w.Shape()[0]})
-		if err != nil {
-			return err
-		}
-		inputs = append(inputs, bias)
-	}
-	y, err := linear(inputs)
-	if err != nil {
-		return err
-	}
-	b.set(n.Outputs[0], y)
-	return nil
-}
 
 // linear is x [N,In] · w [Out,In]ᵀ + bias.
 func linear(inputs []*G.Node) (*G.Node, error) {

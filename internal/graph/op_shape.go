@@ -18,16 +18,12 @@ func lowerReshape(b *builder, n *onnx.Node) error {
 	if err != nil {
 		return err
 	}
-	shape, ok := b.shapes[n.Outputs[0]]
-	if err := b.problems[n.Outputs[0]]; err != nil {
+	out, err := b.result(n, 0)
+	if err != nil {
 		return err
 	}
-	if !ok {
-		return fmt.Errorf("the shape of output %q is not known before the graph runs", n.Outputs[0])
-	}
-	out := tensor.Shape(shape).Clone()
 	if out.TotalSize() != x.Shape().TotalSize() {
-		return fmt.Errorf("cannot reshape %v to %v", []int(x.Shape()), shape)
+		return fmt.Errorf("cannot reshape %v to %v", []int(x.Shape()), []int(out))
 	}
 	y, err := reshape(x, out)
 	if err != nil {
@@ -57,6 +53,21 @@ func lowerIdentity(b *builder, n *onnx.Node) error {
 	return nil
 }
 
+// lowerCast: ONNX Cast between floating-point types. Everything the graph computes is
+// float32, so that it does nothing.
+func lowerCast(b *builder, n *onnx.Node) error {
+	to := onnx.DType(int32(n.Int("to", 0)))
+	if !to.IsFloat() {
+		return fmt.Errorf("it casts to %v what is not known before the graph runs; only floats are computed", to)
+	}
+	x, err := b.node(n, 0)
+	if err != nil {
+		return err
+	}
+	b.set(n.Outputs[0], x)
+	return nil
+}
+
 // lowerDropout: ONNX Dropout where it does nothing, that is in inference and below
 // opset 12. One that would drop in training is refused, not ignored.
 func lowerDropout(b *builder, n *onnx.Node) error {
@@ -80,41 +91,38 @@ func lowerDropout(b *builder, n *onnx.Node) error {
 	return lowerIdentity(b, n)
 }
 
-// lowerSlice: ONNX Slice of columns from:to of a matrix, step 1: DirectCLR's
-// sub-vector. The gradient outside is zero.
+// lowerSlice: ONNX Slice. Columns from:to of a matrix are DirectCLR's sub-vector.
 func lowerSlice(b *builder, n *onnx.Node) error {
 	x, err := b.node(n, 0)
 	if err != nil {
 		return err
 	}
-	var arg [4][]int64 // starts, ends, axes, steps
-	for i := range arg {
-		if n.Input(i+1) == "" {
-			continue
-		}
-		if arg[i], err = b.ints(n, i+1); err != nil {
-			return err
-		}
+	out, err := b.result(n, 0)
+	if err != nil {
+		return err
 	}
-	starts, ends, axes, steps := arg[0], arg[1], arg[2], arg[3]
-	if axes == nil && len(starts) == 1 {
-		axes = []int64{0}
+	s := x.Shape()
+	m, _, err := sliceMap(b, n, s, out)
+	if err != nil {
+		return err
 	}
-	if x.Shape().Dims() != 2 || len(starts) != 1 || len(ends) != 1 || len(axes) != 1 || (axes[0] != 1 && axes[0] != -1) || (steps != nil && (len(steps) != 1 || steps[0] != 1)) {
-		return fmt.Errorf("slice of %v, starts %v, ends %v, axes %v, steps %v: only a range of columns of a matrix is supported", []int(x.Shape()), starts, ends, axes, steps)
+	var y *G.Node
+	if from := m.Offset[len(s)-1]; len(s) == 2 && out[0] == s[0] && m.Offset[0][len(m.Offset[0])-1] == (s[0]-1)*s[1] && from[len(from)-1] == from[0]+len(from)-1 {
+		y, err = sliceColumns(x, from[0], from[0]+len(from))
+	} else {
+		y, err = move("Slice", m, out, x, nil)
 	}
+	if err != nil {
+		return err
+	}
+	b.set(n.Outputs[0], y)
+	return nil
+}
+
+// sliceColumns takes columns from:to of a matrix. The gradient outside is zero.
+func sliceColumns(x *G.Node, from, to int) (*G.Node, error) {
 	rows, cols := x.Shape()[0], x.Shape()[1]
-	clamp := func(v int64) int {
-		if v < 0 {
-			v += int64(cols)
-		}
-		return int(min(max(v, 0), int64(cols)))
-	}
-	from, to := clamp(starts[0]), clamp(ends[0])
-	if from >= to {
-		return fmt.Errorf("columns %d to %d of %d are empty", starts[0], ends[0], cols)
-	}
-	y, err := apply(op{
+	return apply(op{
 		name:  "Slice",
 		instr: vm.SliceColumns{Rows: rows, Cols: cols, From: from, To: to},
 		out:   tensor.Shape{rows, to - from},
@@ -130,9 +138,4 @@ func lowerSlice(b *builder, n *onnx.Node) error {
 			return G.Nodes{dx}, err
 		},
 	}, x)
-	if err != nil {
-		return err
-	}
-	b.set(n.Outputs[0], y)
-	return nil
 }

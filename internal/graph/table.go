@@ -14,20 +14,48 @@ var operators = map[string]func(*builder, *onnx.Node) error{
 	"Add":                lowerAdd,
 	"AveragePool":        lowerAveragePool,
 	"BatchNormalization": lowerBatchNormalization,
+	"Cast":               lowerCast,
+	"Clip":               lowerClip,
+	"Concat":             lowerConcat,
 	"Conv":               lowerConv,
+	"Div":                lowerPairwise,
 	"Dropout":            lowerDropout,
+	"Expand":             lowerExpand,
 	"Flatten":            lowerReshape,
+	"Gather":             lowerMove(gatherMap),
 	"Gemm":               lowerGemm,
 	"GlobalAveragePool":  lowerGlobalAveragePool,
+	"GlobalMaxPool":      lowerGlobalMaxPool,
 	"Identity":           lowerIdentity,
+	"LRN":                lowerLRN,
+	"LayerNormalization": lowerLayerNormalization,
+	"LogSoftmax":         lowerSoftmax,
 	"MatMul":             lowerMatMul,
+	"Max":                lowerPairwise,
 	"MaxPool":            lowerMaxPool,
-	"ReduceMean":         lowerReduceMean,
+	"Mean":               lowerPairwise,
+	"Min":                lowerPairwise,
+	"Mul":                lowerPairwise,
+	"Pad":                lowerMove(padMap),
+	"Pow":                lowerPairwise,
+	"ReduceMean":         lowerReduce,
+	"ReduceSum":          lowerReduce,
 	"Relu":               lowerRelu,
 	"Reshape":            lowerReshape,
 	"Slice":              lowerSlice,
+	"Softmax":            lowerSoftmax,
+	"Split":              lowerSplit,
 	"Squeeze":            lowerReshape,
+	"Sub":                lowerPairwise,
+	"Sum":                lowerPairwise,
+	"Transpose":          lowerMove(transposeMap),
 	"Unsqueeze":          lowerReshape,
+}
+
+func init() {
+	for name := range pointwises {
+		operators[name] = lowerPointwise
+	}
 }
 
 // Supported lists the operators of the table in alphabetical order.

@@ -6,8 +6,8 @@ import (
 	"onnxclr/internal/kernel"
 )
 
-// Op is an operator that the machine has kernels for. Operators that are not
-// run through their own Do: slower, but right.
+// Op is an operator that the machine has kernels for. Operators that are not, or
+// whose instruction is nil, run through their own Do: slower, but right.
 type Op interface {
 	gorgonia.Op
 	Instr() Instr

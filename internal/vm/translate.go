@@ -100,7 +100,7 @@ func (t *translator) node(g *G.ExprGraph, n *G.Node) error {
 	}
 	i := &instruction{name: op.String(), in: in, out: []*value{v}}
 	switch own, ok := op.(Op); {
-	case ok:
+	case ok && own.Instr() != nil:
 		i.op = own.Instr()
 	case isAdd(op) && len(in) == 2 && slices.Equal(in[0].shape, in[1].shape):
 		i.op, i.name = Add{}, "Add"
