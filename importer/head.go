@@ -237,17 +237,22 @@ func (b *headBuilder) norm1d(name, x, output string, c int) string {
 		n.Outputs[0], y = output, output
 	}
 	if b.training {
-		extra := []string{"_running_mean", "_running_var"}
-		if b.opset < 14 {
-			extra = append(extra, "_saved_mean", "_saved_var")
-		} else {
-			n.SetAttribute(onnx.IntAttr("training_mode", 1))
-		}
-		for _, suffix := range extra {
-			n.Outputs = append(n.Outputs, outputOf(name)+suffix)
-		}
+		trainingForm(n, b.opset)
 	}
 	return y
+}
+
+// trainingForm turns a BatchNormalization in inference form into one in training form.
+func trainingForm(n *onnx.Node, opset int64) {
+	extra := []string{"_running_mean", "_running_var"}
+	if opset < 14 {
+		extra = append(extra, "_saved_mean", "_saved_var")
+	} else {
+		n.SetAttribute(onnx.IntAttr("training_mode", 1))
+	}
+	for _, suffix := range extra {
+		n.Outputs = append(n.Outputs, outputOf(n.Name)+suffix)
+	}
 }
 
 // ofHead reports whether AttachHead made the node.

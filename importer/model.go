@@ -19,6 +19,7 @@ type Model struct {
 	Path      string         // the .onnx file, also where a run directory was opened
 	BatchNorm BatchNormState // what the export left of batch normalisation
 
+	folded   map[string]bool // outputs of the convolutions that BatchNorm counts as folded
 	mapping  *file.Mapping
 	external io.Closer // nil where all tensors are in the file
 }
@@ -92,6 +93,10 @@ func (m *Model) read() error {
 			return err
 		}
 	}
-	m.BatchNorm, err = normalise(m.ONNX)
-	return err
+	n, err := Normalize(m.ONNX)
+	if err != nil {
+		return err
+	}
+	m.BatchNorm, m.folded = n.BatchNorm, n.folded
+	return nil
 }

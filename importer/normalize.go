@@ -16,15 +16,8 @@ type Normalization struct {
 	Biases    int               // biases of convolutions that were a computed zero, dropped
 	Unbatched int               // nodes that fixed the batch size and take any now
 	Renamed   map[string]string // new name → name in the file, also kept in the metadata
-}
 
-// normalise is Normalize for OpenModel.
-func normalise(m *onnx.Model) (BatchNormState, error) {
-	n, err := Normalize(m)
-	if err != nil {
-		return BatchNormState{}, err
-	}
-	return n.BatchNorm, nil
+	folded map[string]bool // outputs of the convolutions that BatchNorm counts as folded
 }
 
 // Normalize undoes what exporters do to a network's parameters, so that each is an
@@ -53,7 +46,7 @@ func Normalize(m *onnx.Model) (*Normalization, error) {
 	}
 	n.freeBatch()
 	n.identities()
-	n.BatchNorm = detectBatchNorm(m) // while the exporter's names are there
+	n.BatchNorm, n.folded = findFolded(m) // while the exporter's names are there
 	n.modules = moduleNames(m)
 	n.norms()
 	declare(m)

@@ -47,19 +47,25 @@ func (s BatchNormState) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// detectBatchNorm looks at the graph as it was exported. That a BatchNormalization
+// detectBatchNorm is findFolded without the convolutions.
+func detectBatchNorm(m *onnx.Model) BatchNormState {
+	s, _ := findFolded(m)
+	return s
+}
+
+// findFolded looks at the graph as it was exported. That a BatchNormalization
 // was folded cannot be seen in the numbers: it leaves a convolution with a bias,
 // which some networks have anyway. There are two signs, and Evidence says which was
-// seen:
+// seen. folded has the outputs of the convolutions concerned.
 //
 //   - the weight or the bias has a name that exporters give to what they computed
 //     themselves, and no BatchNormalization follows;
 //   - nothing is normalised, and the network is residual (it adds the outputs of
 //     convolutions): such networks are. PyTorch's newer exporter leaves not even
 //     biases where those would be 0, as in a network that has not been trained.
-func detectBatchNorm(m *onnx.Model) BatchNormState {
+func findFolded(m *onnx.Model) (s BatchNormState, folded map[string]bool) {
 	g := m.Graph
-	var s BatchNormState
+	convolutions, computed := map[string]bool{}, map[string]bool{}
 	normalised := map[string]bool{} // tensors that a BatchNormalization reads
 	for _, n := range g.Nodes {
 		if !n.Standard() || ofHead(n) {
@@ -68,6 +74,7 @@ func detectBatchNorm(m *onnx.Model) BatchNormState {
 		switch n.OpType {
 		case "Conv":
 			s.Convolutions++
+			convolutions[n.Output(0)] = true
 		case "BatchNormalization":
 			s.Kept++
 			normalised[n.Input(0)] = true
@@ -79,24 +86,24 @@ func detectBatchNorm(m *onnx.Model) BatchNormState {
 	if s.Training > 0 {
 		s.Frozen = s.Kept - s.Training
 	}
-	computed := 0
 	for _, n := range g.Nodes {
 		if n.OpType != "Conv" || !n.Standard() || n.Input(2) == "" || normalised[n.Output(0)] {
 			continue
 		}
 		if madeUp(n.Inputs[1]) || madeUp(n.Inputs[2]) || fusedBias(n, 2) {
-			computed++
+			computed[n.Output(0)] = true
 		}
 	}
 	switch {
-	case computed > 0:
-		s.Folded = computed
+	case len(computed) > 0:
+		folded = computed
 		s.Evidence = "their weights have the names of folded ones"
 	case s.Kept == 0 && s.Convolutions > 1 && residual(g) && !normalises(g):
-		s.Folded = s.Convolutions
+		folded = convolutions
 		s.Evidence = "a residual network in which nothing is normalised"
 	}
-	return s
+	s.Folded = len(folded)
+	return s, folded
 }
 
 // trains reports whether a BatchNormalization is in its training form: until opset

@@ -419,11 +419,11 @@ func TestBatchNormState(t *testing.T) {
 		"basic_op18_dynamo":             "folded into 12 of 12 convolutions at export: no BatchNormalization left (their weights have the names of folded ones)",
 		"tiny_op18_dynamo_training":     "folded into 6 of 6 convolutions at export: no BatchNormalization left (their weights have the names of folded ones)",
 	} {
-		s, err := normalise(torchExport(t, name))
+		n, err := Normalize(torchExport(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.String(); got != want {
+		if got := n.BatchNorm.String(); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}

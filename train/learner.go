@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,8 @@ type learner struct {
 	loss, z   *G.Node
 	params    []Param
 	optimizer Optimizer
-	counted   int // steps that the model's metadata count
+	counted   int    // steps that the model's metadata count
+	restored  string // what settleBatchNorm did
 	profiler  *profiler
 }
 
@@ -43,8 +45,8 @@ type learner struct {
 var precisions = map[string]kernel.Precision{"fp32": kernel.FP32, "bf16": kernel.BF16}
 
 // newLearner opens the recipe's model and attaches its head or, when there is a
-// checkpoint, opens that. size is what Source.Size returns.
-func newLearner(r *Recipe, o Options, saved *state, size [3]int, warn func(string)) (*learner, error) {
+// checkpoint, opens that. It may read from the source.
+func newLearner(ctx context.Context, r *Recipe, o Options, saved *state, source Source, warn func(string)) (*learner, error) {
 	path := r.Model
 	if saved != nil {
 		path = filepath.Join(checkpointPath(o.Dir, saved.Step), modelName)
@@ -57,10 +59,11 @@ func newLearner(r *Recipe, o Options, saved *state, size [3]int, warn func(strin
 	if err != nil {
 		return nil, err
 	}
-	l := &learner{model: model, images: []int{2 * size[0], 3, size[1], size[2]}}
+	batch, height, width := source.Size()
+	l := &learner{model: model, images: []int{2 * batch, 3, height, width}}
 	err = func() error {
 		if saved == nil {
-			if err := checkBatchNorm(r, model, warn); err != nil {
+			if l.restored, err = settleBatchNorm(ctx, r, model, source, limit, warn); err != nil {
 				return err
 			}
 			if err := importer.AttachHead(model.ONNX, r.Head()); err != nil {

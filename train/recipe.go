@@ -12,7 +12,7 @@ type Recipe struct {
 	Projector string `yaml:"projector" note:"none, linear, mlp"`
 	ProjDim   int    `yaml:"projector_dim" note:"width of z after a projector"`
 	D0        int    `yaml:"d0" note:"leading channels of r that directclr trains on"`
-	BatchNorm string `yaml:"batchnorm" note:"keep, or none to train folded convolutions as they are"`
+	BatchNorm string `yaml:"batchnorm" note:"keep; for a model whose export folded it away calibrate, from=CHECKPOINT, or none to train without"`
 
 	Loss string  `yaml:"loss" group:"Loss" note:"infonce (cross-view negatives, symmetric), ntxent"`
 	Temp float64 `yaml:"temperature" note:"divides the cosine similarities"`
@@ -60,7 +60,7 @@ var choices = map[string][]string{
 	"loss":      {"infonce", "ntxent"},
 	"optimizer": {"lars", "sgd"},
 	"schedule":  {"cosine", "constant", "step"},
-	"batchnorm": {"keep", "none"},
+	"batchnorm": {"keep", "calibrate", "none", "from=CHECKPOINT"},
 	"split":     {"auto", "train", "test", "val", "all"},
 	"precision": {"fp32", "bf16"},
 }

@@ -64,7 +64,9 @@ func (r *Recipe) problems() []problem {
 	whole("image_size", r.ImageSize, 8, 4096)
 	whole("workers", r.Workers, 0, 1024)
 	whole("batch", r.Batch, 2, 1<<20) // the loss of one image has no negatives
-	choice("batchnorm", r.BatchNorm)
+	if from, ok := strings.CutPrefix(r.BatchNorm, batchNormFrom); !ok || from == "" {
+		choice("batchnorm", r.BatchNorm)
+	}
 
 	choice("method", r.Method)
 	choice("projector", r.Projector)

@@ -31,6 +31,7 @@ type Start struct {
 	Height, Width int
 	Parameters    int // trained values
 	Memory        int64
+	Note          string // what was done to the model first; "" for nothing
 }
 
 // Result describes how a run ended.
@@ -94,6 +95,9 @@ func (p *progress) Begin(s Start) {
 	from := ""
 	if s.First > 0 {
 		from = fmt.Sprintf(", continuing at step %d", s.First)
+	}
+	if s.Note != "" {
+		p.line(s.Note)
 	}
 	p.line(fmt.Sprintf("training %s: %s parameters, %d images a step at %d×%d, %d steps (%d an epoch), %s of memory%s",
 		s.Dir, thousands(s.Parameters), s.Batch, s.Height, s.Width, s.Total, s.StepsPerEpoch, memory.Text(s.Memory), from))

@@ -76,7 +76,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := newLearner(&r, o, saved, [3]int{batch, height, width}, report.Warn)
+	l, err := newLearner(ctx, &r, o, saved, source, report.Warn)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	schedule := r.LRSchedule(perEpoch)
 	report.Begin(Start{
 		Dir: o.Dir, First: l.step, Total: schedule.Total, StepsPerEpoch: perEpoch,
-		Batch: batch, Height: height, Width: width, Parameters: l.values(), Memory: l.memory(),
+		Batch: batch, Height: height, Width: width, Parameters: l.values(), Memory: l.memory(), Note: l.restored,
 	})
 	result := Result{Dir: o.Dir, Steps: l.step}
 	if o.Profile != nil {

@@ -523,7 +523,7 @@ func TestDivergenceKeepsTheLastGoodCheckpoint(t *testing.T) {
 				if _, err := readCheckpoint(dir, s); err != nil {
 					t.Error(err)
 				}
-				l, err := newLearner(&r, Options{Dir: dir}, &state{Step: s}, [3]int{4, 32, 32}, func(string) {})
+				l, err := newLearner(t.Context(), &r, Options{Dir: dir}, &state{Step: s}, source(), func(string) {})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -548,7 +548,7 @@ func TestDivergenceKeepsTheLastGoodCheckpoint(t *testing.T) {
 // Infinite input breaks the first layer of the forward pass, and that is named.
 func TestDivergenceNamesTheFirstLayer(t *testing.T) {
 	r := recipe(t, simclr...)
-	l, err := newLearner(&r, Options{}, nil, [3]int{4, 32, 32}, func(string) {})
+	l, err := newLearner(t.Context(), &r, Options{}, nil, source(), func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}

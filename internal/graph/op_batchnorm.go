@@ -106,6 +106,10 @@ func (b *builder) trainedStats(n *onnx.Node, x *G.Node) (*G.Node, error) {
 	return stats, nil
 }
 
+// BatchStats adds the mean and the biased variance of each channel of x [N,C,H,W] over
+// images and pixels, a node [1,2,C].
+func BatchStats(x *G.Node) (*G.Node, error) { return batchStats(1, x) }
+
 func batchStats(groups int, x *G.Node) (*G.Node, error) {
 	n, c, hw, err := nchw(x.Shape())
 	if err != nil {
