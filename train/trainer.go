@@ -56,6 +56,15 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 			return err
 		}
 	}
+	unlock, err := lockRun(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if unlock != nil {
+			unlock()
+		}
+	}()
 	source := o.Source
 	if source == nil {
 		if source, err = openSource(&r, report.Warn); err != nil {
@@ -83,8 +92,18 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	defer l.close()
 
 	_, absent := os.Stat(o.Dir)
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return fmt.Errorf("run directory: %w", err)
+	}
+	if unlock == nil {
+		if unlock, err = lockRun(o.Dir); err != nil {
+			return err
+		}
+	}
 	defer func() {
 		if err != nil && l.step == 0 && !o.Resume && !errors.Is(err, ErrInterrupted) {
+			unlock()
+			unlock = nil
 			abandon(o.Dir, absent != nil)
 		}
 	}()

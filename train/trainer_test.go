@@ -398,6 +398,32 @@ func TestExact(t *testing.T) {
 	}
 }
 
+// While one process trains into a directory, no other may, by force or otherwise.
+func TestOneRunADirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	second := []error{}
+	during := &watcher{step: func(m Metrics) {
+		if m.Step == 1 {
+			for _, o := range []Options{{Resume: true}, {Force: true}} {
+				second = append(second, run(t, dir, recipe(t, simclr...), o))
+			}
+		}
+	}}
+	mustRun(t, dir, recipe(t, simclr...), Options{Reporter: during})
+	for _, err := range second {
+		if err == nil || !strings.Contains(err.Error(), dir+" is in use: another process is training into it") {
+			t.Errorf("a second run into the same directory: %v", err)
+		}
+	}
+	if len(second) != 2 {
+		t.Errorf("%d of 2 were tried", len(second))
+	}
+	whole := t.TempDir()
+	mustRun(t, whole, recipe(t, simclr...), Options{})
+	sameOutcome(t, "the first run", outcome(t, dir), outcome(t, whole))
+	mustRun(t, dir, recipe(t, simclr...), Options{Force: true}) // it is free again
+}
+
 // A profile accounts for all of a step, leaves the warm-up out, and changes nothing.
 func TestProfile(t *testing.T) {
 	plain, profiled := t.TempDir(), t.TempDir()

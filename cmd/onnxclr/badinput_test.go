@@ -77,6 +77,7 @@ func TestBadInput(t *testing.T) {
 		want string
 		line []string
 	}{
+		{"nothing to resume", 2, "there is no run to resume in " + in("out"), []string{"train", "-o", in("out"), "--resume"}},
 		{"missing checkpoint", 1, "no such file", []string{"convert", in("none.pth"), "-o", in("out.onnx")}},
 		{"truncated checkpoint", 1, "cut.pth", []string{"convert", cut, "-o", in("out.onnx")}},
 		{"empty checkpoint", 1, "empty", []string{"convert", empty, "-o", in("out.onnx")}},

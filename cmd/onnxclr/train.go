@@ -143,12 +143,13 @@ func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) erro
 // settle puts the recipe together.
 func (o *trainOptions) settle() (train.Recipe, []string, error) {
 	var settings []train.Setting
+	resuming := false
 	if o.resume {
 		own, err := train.RunRecipe(o.out)
 		if err != nil {
 			return train.Recipe{}, nil, err
 		}
-		settings = append(settings, own...)
+		settings, resuming = append(settings, own...), own != nil
 	}
 	if o.recipe != "" {
 		more, err := train.ReadRecipe(o.recipe)
@@ -165,7 +166,9 @@ func (o *trainOptions) settle() (train.Recipe, []string, error) {
 	}
 	r, warnings, err := train.Resolve(settings...)
 	if err == nil {
-		err = r.Complete()
+		if err = r.Complete(); err != nil && o.resume && o.recipe == "" && !resuming {
+			err = fmt.Errorf("there is no run to resume in %s; to start one there, give --model and --data", o.out)
+		}
 	}
 	if err != nil {
 		return r, nil, usageError(err.Error())

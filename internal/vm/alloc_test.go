@@ -1,0 +1,41 @@
+package vm_test
+
+import (
+	"runtime"
+	"testing"
+
+	"onnxclr/internal/vm"
+)
+
+// allocated returns the bytes that f allocates on the heap at the least in several
+// calls: what other goroutines of the process allocate meanwhile is not f's.
+func allocated(f func()) uint64 {
+	least := ^uint64(0)
+	var before, after runtime.MemStats
+	for range 5 {
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	return least
+}
+
+// TestKernelsAllocateNothing: once a plan has run, its steps allocate nothing, and a
+// run next to nothing.
+func TestKernelsAllocateNothing(t *testing.T) {
+	for name, train := range map[string]bool{"training": true, "inference": false} {
+		for _, workers := range []int{1, 2} {
+			output := "embedding"
+			p, keep := program(t, train, output)
+			m := compile(t, p, vm.Options{Keep: keep, Workers: workers, FixedParameters: !train})
+			run(t, m)
+			if n := allocated(m.RunKernels); n != 0 {
+				t.Errorf("%s, %d workers: the steps allocate %d bytes", name, workers, n)
+			}
+			if n := allocated(func() { run(t, m) }); n > 16<<10 {
+				t.Errorf("%s, %d workers: a run allocates %d bytes", name, workers, n)
+			}
+		}
+	}
+}
