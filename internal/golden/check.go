@@ -68,6 +68,9 @@ func MaxError[G, W Number](got []G, want []W) (worst float64, at int) {
 // worstError returns the largest error on the class's scale, and its index.
 func worstError[G, W Number](class Class, got []G, want []W) (worst float64, at int) {
 	high := largest(want)
+	if class.scale == ofLength {
+		return relativeLength(got, want)
+	}
 	for i := range want {
 		g, w := float64(got[i]), float64(want[i])
 		e := distance(g, w)
@@ -87,6 +90,23 @@ func worstError[G, W Number](class Class, got []G, want []W) (worst float64, at 
 		}
 	}
 	return worst, at
+}
+
+// relativeLength is √Σ(got−want)² / √Σwant², and where the difference is largest.
+func relativeLength[G, W Number](got []G, want []W) (ratio float64, at int) {
+	var squares, total, worst float64
+	for i := range want {
+		e := distance(float64(got[i]), float64(want[i]))
+		if e > worst {
+			worst, at = e, i
+		}
+		squares += e * e
+		total += float64(want[i]) * float64(want[i])
+	}
+	if squares == 0 {
+		return 0, 0
+	}
+	return math.Sqrt(squares / total), at
 }
 
 func largest[N Number](values []N) float64 {

@@ -21,6 +21,7 @@ const (
 	ofLargest scale = iota // the largest |want| of the array
 	ofEach                 // the |want| beside it
 	absolute               // nothing
+	ofLength               // √Σwant²; the error is √Σ(got−want)²
 )
 
 // The classes. A limit is at least four times the largest error measured when the
@@ -53,6 +54,9 @@ var (
 	ModelLoss = Class{"model loss", ofEach, 1e-5}
 	// Model is for the output of a whole network.
 	Model = Class{"model", ofLargest, 1e-4}
+	// FamilyGradient is for the gradient of one parameter behind a whole network, in the
+	// length of the difference, against PyTorch's float64.
+	FamilyGradient = Class{"family gradient", ofLength, 1e-3}
 	// Eig is for singular values and eigenvalues, largest first. Those below 1e-8 of
 	// the largest are noise in any solver and need only be as small.
 	Eig = Class{"eig", ofEach, 1e-10}

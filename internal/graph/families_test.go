@@ -1,0 +1,140 @@
+package graph_test
+
+import (
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"onnxclr/importer"
+	"onnxclr/internal/golden"
+	"onnxclr/internal/graph"
+	"onnxclr/internal/vm"
+)
+
+// TestFamilies builds small networks of torchvision's other families (VGG with
+// normalisation, DenseNet, MobileNet V2 and V3, EfficientNet V1 and V2, RegNet, ConvNeXt,
+// ViT) as two versions of PyTorch export them in several opsets, and holds outputs and
+// gradients to PyTorch's float64.
+func TestFamilies(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(golden.Testdata(t, "onnx/families"), "*.onnx"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no exports", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".onnx")
+		t.Run(name, func(t *testing.T) {
+			family, kind, _ := strings.Cut(name, "_")
+			want := load(t, filepath.Join(filepath.Dir(file), family+".npz"))
+			normalises := want["train.y"] != nil
+			if normalises && strings.HasSuffix(kind, "training") {
+				checkFamily(t, file, "train", want, true) // the export itself has moved the running statistics
+			} else {
+				checkFamily(t, file, "eval", want, !normalises && strings.HasSuffix(kind, "training"))
+			}
+		})
+	}
+}
+
+// checkFamily compares a network in one mode: its output and, if asked, the gradient of
+// every parameter.
+func checkFamily(t *testing.T, file, mode string, want map[string][]float64, gradients bool) {
+	t.Helper()
+	m, err := importer.OpenModel(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	size := map[string]int{"vgg": 56, "vit": 16}[strings.Split(filepath.Base(file), "_")[0]]
+	if size == 0 {
+		size = 32
+	}
+	p := build(t, m.ONNX, weightsOf(t, m.ONNX), graph.Options{Batch: 8, Channels: 3, Height: size, Width: size, Train: mode == "train", Outputs: []string{"y"}})
+	feed(t, p, golden.Views("families", 4, size))
+	y := p.Outputs["y"]
+	keep := G.Nodes{y}
+	if gradients {
+		dy := G.NewTensor(p.Graph, tensor.Float32, 2, G.WithShape(y.Shape()...), G.WithName("dy"),
+			G.WithValue(tensor.New(tensor.WithShape(y.Shape()...), tensor.WithBacking(golden.Uniform("dy", y.Shape().TotalSize(), -1, 1)))))
+		var wrt G.Nodes
+		for _, q := range p.Params {
+			wrt = append(wrt, q.Node)
+		}
+		grads, err := G.Backpropagate(G.Nodes{y}, G.Nodes{dy}, wrt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep = append(keep, grads...)
+	}
+	machine, err := vm.Compile(p.Graph, vm.Options{Keep: keep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	if err := machine.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, mode+" y", golden.Model, machine.Values(y), want[mode+".y"])
+	if !gradients {
+		return
+	}
+	missing, longest := maps.Clone(want), 0.0
+	for name, v := range want {
+		if name != mode+".y" && strings.HasPrefix(name, mode+".") {
+			longest = max(longest, length(v))
+		}
+	}
+	for i, q := range p.Params {
+		grad, name := want[mode+"."+q.Name], q.Name
+		delete(missing, mode+"."+q.Name)
+		got := machine.Values(keep[i+1])
+		if grad == nil { // a matrix that the exporter has transposed and renamed
+			grad, name = transposedOf(missing, mode, q.Shape, got)
+		}
+		if grad == nil {
+			t.Errorf("%s %v is no parameter of PyTorch's", q.Name, q.Shape)
+			continue
+		}
+		delete(missing, mode+"."+name)
+		if length(grad) < 1e-9*longest { // of a bias in front of a normalisation: 0 but for rounding
+			if length(got) > 1e-5*longest {
+				t.Errorf("gradient of %s has length %g, want 0", name, length(got))
+			}
+			continue
+		}
+		golden.Check(t, mode+" gradient of "+name, golden.FamilyGradient, got, grad)
+	}
+	for name := range missing {
+		if strings.HasPrefix(name, mode+".") && name != mode+".y" {
+			t.Errorf("%s has no gradient", name)
+		}
+	}
+}
+
+// transposedOf finds the parameter whose gradient, transposed, is the nearest to got.
+func transposedOf(want map[string][]float64, mode string, shape []int, got []float32) (grad []float64, name string) {
+	best := 0.1
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if len(shape) != 2 || !strings.HasPrefix(key, mode+".") || len(want[key]) != len(got) {
+			continue
+		}
+		v := transpose(want[key], shape[1], shape[0])
+		if worst, _ := golden.MaxError(got, v); worst < best {
+			best, grad, name = worst, v, strings.TrimPrefix(key, mode+".")
+		}
+	}
+	return grad, name
+}
+
+func length[T float32 | float64](v []T) float64 {
+	var squares float64
+	for _, x := range v {
+		squares += float64(x) * float64(x)
+	}
+	return math.Sqrt(squares)
+}
