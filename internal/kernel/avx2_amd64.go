@@ -104,6 +104,8 @@ func gradSumsAVX2(sum *float32, product *float32, x *float32, dy *float32, mask 
 
 func gradSumsMaskedAVX2(sum *float32, product *float32, x *float32, dy *float32, mask *float32, ld int, rows int, cols int, mean *float32)
 
+func maskSumsAVX2(sum *float32, product *float32, x *float32, dy *float32, mask *float32, ld int, rows int, cols int, mean *float32)
+
 func reluAVX2(y *float32, x *float32, n int)
 
 func reluGradAVX2(dx *float32, y *float32, dy *float32, n int)

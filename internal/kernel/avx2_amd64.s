@@ -6568,6 +6568,175 @@ one_end:
 	VZEROUPPER
 	RET
 
+// func maskSumsAVX2(sum *float32, product *float32, x *float32, dy *float32, mask *float32, ld int, rows int, cols int, mean *float32)
+// Requires: AVX, FMA3
+TEXT ·maskSumsAVX2(SB), NOSPLIT, $0-72
+	MOVQ    sum+0(FP), AX
+	MOVQ    product+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    dy+24(FP), BX
+	MOVQ    mask+32(FP), SI
+	MOVQ    ld+40(FP), DI
+	SHLQ    $+2, DI
+	MOVQ    rows+48(FP), R8
+	MOVQ    cols+56(FP), R9
+	MOVQ    mean+64(FP), R10
+	MOVQ    R9, R11
+	ANDQ    $+7, R11
+	LEAQ    lanes<>+0(SB), R12
+	NEGQ    R11
+	VMOVUPS 32(R12)(R11*4), Y15
+	VXORPS  Y14, Y14, Y14
+
+wide4:
+	CMPQ    R9, $+32
+	JLT     wide4_end
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS (R10), Y8
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y5, Y5, Y5
+	VMOVUPS 32(R10), Y9
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y6, Y6, Y6
+	VMOVUPS 64(R10), Y10
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 96(R10), Y11
+	XORQ    R11, R11
+	MOVQ    R8, R12
+
+wide4_rows:
+	CMPQ        R12, $+1
+	JLT         wide4_rows_end
+	VMOVUPS     (BX)(R11*1), Y12
+	VMOVUPS     (SI)(R11*1), Y13
+	VCMPPS      $0x06, Y14, Y13, Y13
+	VANDPS      Y13, Y12, Y12
+	VMOVUPS     Y12, (BX)(R11*1)
+	VMOVUPS     (DX)(R11*1), Y13
+	VSUBPS      Y8, Y13, Y13
+	VADDPS      Y12, Y0, Y0
+	VFMADD231PS Y13, Y12, Y4
+	VMOVUPS     32(BX)(R11*1), Y12
+	VMOVUPS     32(SI)(R11*1), Y13
+	VCMPPS      $0x06, Y14, Y13, Y13
+	VANDPS      Y13, Y12, Y12
+	VMOVUPS     Y12, 32(BX)(R11*1)
+	VMOVUPS     32(DX)(R11*1), Y13
+	VSUBPS      Y9, Y13, Y13
+	VADDPS      Y12, Y1, Y1
+	VFMADD231PS Y13, Y12, Y5
+	VMOVUPS     64(BX)(R11*1), Y12
+	VMOVUPS     64(SI)(R11*1), Y13
+	VCMPPS      $0x06, Y14, Y13, Y13
+	VANDPS      Y13, Y12, Y12
+	VMOVUPS     Y12, 64(BX)(R11*1)
+	VMOVUPS     64(DX)(R11*1), Y13
+	VSUBPS      Y10, Y13, Y13
+	VADDPS      Y12, Y2, Y2
+	VFMADD231PS Y13, Y12, Y6
+	VMOVUPS     96(BX)(R11*1), Y12
+	VMOVUPS     96(SI)(R11*1), Y13
+	VCMPPS      $0x06, Y14, Y13, Y13
+	VANDPS      Y13, Y12, Y12
+	VMOVUPS     Y12, 96(BX)(R11*1)
+	VMOVUPS     96(DX)(R11*1), Y13
+	VSUBPS      Y11, Y13, Y13
+	VADDPS      Y12, Y3, Y3
+	VFMADD231PS Y13, Y12, Y7
+	ADDQ        DI, R11
+	SUBQ        $+1, R12
+	JMP         wide4_rows
+
+wide4_rows_end:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y7, 96(CX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	ADDQ    $+128, R10
+	ADDQ    $+128, DX
+	ADDQ    $+128, BX
+	ADDQ    $+128, SI
+	SUBQ    $+32, R9
+	JMP     wide4
+
+wide4_end:
+wide1:
+	CMPQ    R9, $+8
+	JLT     wide1_end
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS (R10), Y8
+	XORQ    R11, R11
+	MOVQ    R8, R12
+
+wide1_rows:
+	CMPQ        R12, $+1
+	JLT         wide1_rows_end
+	VMOVUPS     (BX)(R11*1), Y12
+	VMOVUPS     (SI)(R11*1), Y13
+	VCMPPS      $0x06, Y14, Y13, Y13
+	VANDPS      Y13, Y12, Y12
+	VMOVUPS     Y12, (BX)(R11*1)
+	VMOVUPS     (DX)(R11*1), Y13
+	VSUBPS      Y8, Y13, Y13
+	VADDPS      Y12, Y0, Y0
+	VFMADD231PS Y13, Y12, Y4
+	ADDQ        DI, R11
+	SUBQ        $+1, R12
+	JMP         wide1_rows
+
+wide1_rows_end:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y4, (CX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	ADDQ    $+32, R10
+	ADDQ    $+32, DX
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	SUBQ    $+8, R9
+	JMP     wide1
+
+wide1_end:
+	TESTQ      R9, R9
+	JZ         finished
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y4, Y4, Y4
+	VMASKMOVPS (R10), Y15, Y8
+	XORQ       R9, R9
+
+rest_rows:
+	CMPQ        R8, $+1
+	JLT         rest_rows_end
+	VMASKMOVPS  (BX)(R9*1), Y15, Y12
+	VMASKMOVPS  (SI)(R9*1), Y15, Y13
+	VCMPPS      $0x06, Y14, Y13, Y13
+	VANDPS      Y13, Y12, Y12
+	VMASKMOVPS  Y12, Y15, (BX)(R9*1)
+	VMASKMOVPS  (DX)(R9*1), Y15, Y13
+	VSUBPS      Y8, Y13, Y13
+	VADDPS      Y12, Y0, Y0
+	VFMADD231PS Y13, Y12, Y4
+	ADDQ        DI, R9
+	SUBQ        $+1, R8
+	JMP         rest_rows
+
+rest_rows_end:
+	VMASKMOVPS Y0, Y15, (AX)
+	VMASKMOVPS Y4, Y15, (CX)
+
+finished:
+	VZEROUPPER
+	RET
+
 // func reluAVX2(y *float32, x *float32, n int)
 // Requires: AVX
 TEXT ·reluAVX2(SB), NOSPLIT, $0-24

@@ -136,6 +136,8 @@ func gradSumsAVX512(sum *float32, product *float32, x *float32, dy *float32, mas
 
 func gradSumsMaskedAVX512(sum *float32, product *float32, x *float32, dy *float32, mask *float32, ld int, rows int, cols int, mean *float32)
 
+func maskSumsAVX512(sum *float32, product *float32, x *float32, dy *float32, mask *float32, ld int, rows int, cols int, mean *float32)
+
 func reluAVX512(y *float32, x *float32, n int)
 
 func reluGradAVX512(dx *float32, y *float32, dy *float32, n int)

@@ -13854,6 +13854,175 @@ one_end:
 	VZEROUPPER
 	RET
 
+// func maskSumsAVX512(sum *float32, product *float32, x *float32, dy *float32, mask *float32, ld int, rows int, cols int, mean *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maskSumsAVX512(SB), NOSPLIT, $0-72
+	MOVQ   sum+0(FP), AX
+	MOVQ   product+8(FP), CX
+	MOVQ   x+16(FP), DX
+	MOVQ   dy+24(FP), BX
+	MOVQ   mask+32(FP), SI
+	MOVQ   ld+40(FP), DI
+	SHLQ   $+2, DI
+	MOVQ   rows+48(FP), R8
+	MOVQ   cols+56(FP), R9
+	MOVQ   mean+64(FP), R10
+	MOVQ   R9, R11
+	ANDQ   $+15, R11
+	MOVQ   $-1, R12
+	BZHIQ  R11, R12, R12
+	KMOVW  R12, K1
+	VPXORD Z14, Z14, Z14
+
+wide4:
+	CMPQ    R9, $+64
+	JLT     wide4_end
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z4, Z4, Z4
+	VMOVUPS (R10), Z8
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z5, Z5, Z5
+	VMOVUPS 64(R10), Z9
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z6, Z6, Z6
+	VMOVUPS 128(R10), Z10
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z7, Z7, Z7
+	VMOVUPS 192(R10), Z11
+	XORQ    R11, R11
+	MOVQ    R8, R12
+
+wide4_rows:
+	CMPQ        R12, $+1
+	JLT         wide4_rows_end
+	VMOVUPS     (BX)(R11*1), Z12
+	VMOVUPS     (SI)(R11*1), Z13
+	VCMPPS      $0x06, Z14, Z13, K2
+	VMOVAPS.Z   Z12, K2, Z12
+	VMOVUPS     Z12, (BX)(R11*1)
+	VMOVUPS     (DX)(R11*1), Z13
+	VSUBPS      Z8, Z13, Z13
+	VADDPS      Z12, Z0, Z0
+	VFMADD231PS Z13, Z12, Z4
+	VMOVUPS     64(BX)(R11*1), Z12
+	VMOVUPS     64(SI)(R11*1), Z13
+	VCMPPS      $0x06, Z14, Z13, K2
+	VMOVAPS.Z   Z12, K2, Z12
+	VMOVUPS     Z12, 64(BX)(R11*1)
+	VMOVUPS     64(DX)(R11*1), Z13
+	VSUBPS      Z9, Z13, Z13
+	VADDPS      Z12, Z1, Z1
+	VFMADD231PS Z13, Z12, Z5
+	VMOVUPS     128(BX)(R11*1), Z12
+	VMOVUPS     128(SI)(R11*1), Z13
+	VCMPPS      $0x06, Z14, Z13, K2
+	VMOVAPS.Z   Z12, K2, Z12
+	VMOVUPS     Z12, 128(BX)(R11*1)
+	VMOVUPS     128(DX)(R11*1), Z13
+	VSUBPS      Z10, Z13, Z13
+	VADDPS      Z12, Z2, Z2
+	VFMADD231PS Z13, Z12, Z6
+	VMOVUPS     192(BX)(R11*1), Z12
+	VMOVUPS     192(SI)(R11*1), Z13
+	VCMPPS      $0x06, Z14, Z13, K2
+	VMOVAPS.Z   Z12, K2, Z12
+	VMOVUPS     Z12, 192(BX)(R11*1)
+	VMOVUPS     192(DX)(R11*1), Z13
+	VSUBPS      Z11, Z13, Z13
+	VADDPS      Z12, Z3, Z3
+	VFMADD231PS Z13, Z12, Z7
+	ADDQ        DI, R11
+	SUBQ        $+1, R12
+	JMP         wide4_rows
+
+wide4_rows_end:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $+256, AX
+	ADDQ    $+256, CX
+	ADDQ    $+256, R10
+	ADDQ    $+256, DX
+	ADDQ    $+256, BX
+	ADDQ    $+256, SI
+	SUBQ    $+64, R9
+	JMP     wide4
+
+wide4_end:
+wide1:
+	CMPQ    R9, $+16
+	JLT     wide1_end
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z4, Z4, Z4
+	VMOVUPS (R10), Z8
+	XORQ    R11, R11
+	MOVQ    R8, R12
+
+wide1_rows:
+	CMPQ        R12, $+1
+	JLT         wide1_rows_end
+	VMOVUPS     (BX)(R11*1), Z12
+	VMOVUPS     (SI)(R11*1), Z13
+	VCMPPS      $0x06, Z14, Z13, K2
+	VMOVAPS.Z   Z12, K2, Z12
+	VMOVUPS     Z12, (BX)(R11*1)
+	VMOVUPS     (DX)(R11*1), Z13
+	VSUBPS      Z8, Z13, Z13
+	VADDPS      Z12, Z0, Z0
+	VFMADD231PS Z13, Z12, Z4
+	ADDQ        DI, R11
+	SUBQ        $+1, R12
+	JMP         wide1_rows
+
+wide1_rows_end:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z4, (CX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	ADDQ    $+64, R10
+	ADDQ    $+64, DX
+	ADDQ    $+64, BX
+	ADDQ    $+64, SI
+	SUBQ    $+16, R9
+	JMP     wide1
+
+wide1_end:
+	TESTQ     R9, R9
+	JZ        finished
+	VPXORD    Z0, Z0, Z0
+	VPXORD    Z4, Z4, Z4
+	VMOVUPS.Z (R10), K1, Z8
+	XORQ      R9, R9
+
+rest_rows:
+	CMPQ        R8, $+1
+	JLT         rest_rows_end
+	VMOVUPS.Z   (BX)(R9*1), K1, Z12
+	VMOVUPS.Z   (SI)(R9*1), K1, Z13
+	VCMPPS      $0x06, Z14, Z13, K2
+	VMOVAPS.Z   Z12, K2, Z12
+	VMOVUPS     Z12, K1, (BX)(R9*1)
+	VMOVUPS.Z   (DX)(R9*1), K1, Z13
+	VSUBPS      Z8, Z13, Z13
+	VADDPS      Z12, Z0, Z0
+	VFMADD231PS Z13, Z12, Z4
+	ADDQ        DI, R9
+	SUBQ        $+1, R8
+	JMP         rest_rows
+
+rest_rows_end:
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z4, K1, (CX)
+
+finished:
+	VZEROUPPER
+	RET
+
 // func reluAVX512(y *float32, x *float32, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·reluAVX512(SB), NOSPLIT, $0-24

@@ -75,6 +75,9 @@ func (w *worker) tiles(m *machine, rowsFirst, colsFirst func(t *tile), c, a oper
 				t.rows++
 			}
 			t.c = at(c.p, i*c.ld+j)
+			for _, f := range w.fetches {
+				m.prefetch(at(f.p, i*f.ld+j), f.ld, t.rows, t.cols)
+			}
 			if sumFirst {
 				t.a = at(a.p, i)
 				colsFirst(t)

@@ -40,9 +40,23 @@ type ConvGradInputArgs struct {
 	W          []float32 // [K,C/G,R,S]
 	DY         []float32 // [N,P,Q,K]
 	Accumulate bool      // add to DX
-	Workspace  []float32
-	Exact      bool
-	Precision  Precision
+	// Mask, nil or [N,H,W,C], is the output of the ReLU that X is: the result is then
+	// set to 0 where Mask is not above 0.
+	Mask []float32
+	// Sums, if not nil, gets the sums of BatchNormGradSums of the result.
+	Sums      *GradSums
+	Workspace []float32
+	Exact     bool
+	Precision Precision
+}
+
+// GradSums are the operands of BatchNormGradSums beside the gradient.
+type GradSums struct {
+	Groups int
+	Eps    float64
+	Sums   []float32 // [Groups,2,C]
+	X      []float32 // [N,H,W,C], the input of the normalisation
+	Stats  []float32 // [Groups,2,C]
 }
 
 // ConvGradFilterArgs are the operands of ConvGradFilter.
@@ -119,8 +133,10 @@ type implicit struct {
 	bias, residual []float32
 	floor          float32
 	epilogue       bool
-	moments        []float32 // of every block of rows: mean and squares, [blocks,2,ld]
+	moments        []float32 // of every block of rows: mean and squares, or sums, [blocks,2,ld]
 	stats          []float32
+	mask           []float32
+	sums           *GradSums
 
 	taps  []tap // storage for patches.taps and filters.taps
 	index []int
@@ -195,6 +211,9 @@ func implicitTask(p *Pool, task int, w *worker) {
 		to := c.nextDepth(from)
 		a := operand{&w.memory[scratchRows], blockDepth + blockPad}
 		b, panel := c.filters.at(group, col, from)
+		if to == c.depth {
+			c.fetch(w, row, column)
+		}
 		switch {
 		case c.half:
 			s.packPairs(p.m, a, row, rows, from, to)
@@ -208,6 +227,7 @@ func implicitTask(p *Pool, task int, w *worker) {
 		}
 		from, add = to, true
 	}
+	w.fetches = w.fetches[:0]
 	if c.place != nil {
 		c.placeRows(p.m, out, row, rows, column, cols)
 		return
@@ -216,7 +236,7 @@ func implicitTask(p *Pool, task int, w *worker) {
 }
 
 // finish does to a block of results, while it is in the cache, what else there is
-// to do: bias, residual, ReLU, and the moments of block number block.
+// to do: bias, residual, ReLU, mask, and the moments or sums of block number block.
 func (c *implicit) finish(p *Pool, out operand, row, rows, column, cols, block int) {
 	if c.epilogue {
 		ones, zeros := p.ones, p.zeros
@@ -235,6 +255,29 @@ func (c *implicit) finish(p *Pool, out operand, row, rows, column, cols, block i
 		m := c.moments[2*block*c.ld+column:]
 		p.m.moments(&m[0], &m[c.ld], out.p, out.ld, rows, cols)
 	}
+	e := row*c.ld + column
+	switch s := c.sums; {
+	case s == nil && c.mask != nil:
+		c.maskRows(p.m, out, e, rows, cols)
+	case s != nil:
+		m, mean := c.moments[2*block*c.ld+column:], &s.Stats[2*(block/c.blocks)*c.ld+column]
+		if c.mask == nil {
+			p.m.gradSums(&m[0], &m[c.ld], &s.X[e], out.p, nil, c.ld, rows, cols, mean)
+		} else {
+			p.m.maskSums(&m[0], &m[c.ld], &s.X[e], out.p, &c.mask[e], c.ld, rows, cols, mean)
+		}
+	}
+}
+
+// fetch has the operands of finish brought near while the results are computed.
+func (c *implicit) fetch(w *worker, row, column int) {
+	e := row*c.ld + column
+	if c.place == nil && c.mask != nil {
+		w.fetches = append(w.fetches, operand{&c.mask[e], c.ld})
+	}
+	if c.sums != nil {
+		w.fetches = append(w.fetches, operand{&c.sums.X[e], c.ld})
+	}
 }
 
 // placeRows moves a block of results to their pixels.
@@ -249,6 +292,10 @@ func (c *implicit) placeRows(m *machine, from operand, row, rows, column, cols i
 			for r := range count {
 				dst := &c.out[e+r*step]
 				m.add(dst, dst, at(from.p, r*from.ld), cols, negInf)
+			}
+		} else if c.mask != nil {
+			for r := range count {
+				m.reluGrad(&c.out[e+r*step], &c.mask[e+r*step], at(from.p, r*from.ld), cols)
 			}
 		} else {
 			m.copyRows(&c.out[e], step, from.p, from.ld, count, cols)

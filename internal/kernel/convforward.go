@@ -1,14 +1,14 @@
 package kernel
 
 func forwardWorkspace(g Conv, exact bool) int {
-	return roundUp(momentFloats(g), 16) + forwardFilterFloats(g, exact)
+	return roundUp(momentFloats(g.K, g.N, g.P*g.Q), 16) + forwardFilterFloats(g, exact)
 }
 
 // momentFloats is room for the moments of all blocks, which are never more: blocks
 // of rows have at least a quarter of minBlockRows, and every part may have a smaller
 // one.
-func momentFloats(g Conv) int {
-	return 2 * g.K * (ceilDiv(g.N*g.P*g.Q, minBlockRows/4) + 2*g.N)
+func momentFloats(channels, images, pixels int) int {
+	return 2 * channels * (ceilDiv(images*pixels, minBlockRows/4) + 2*images)
 }
 
 func forwardFilterFloats(g Conv, exact bool) int {
@@ -63,7 +63,8 @@ func ConvForward(p *Pool, a *ConvForwardArgs) {
 	c.epilogue = a.Bias != nil || a.Residual != nil || a.ReLU
 	c.add, c.place, c.stats = false, nil, a.Stats
 	workspace := align(a.Workspace)
-	c.moments, c.filters.packed = workspace[:momentFloats(g)], workspace[roundUp(momentFloats(g), 16):]
+	moments := momentFloats(g.K, g.N, g.P*g.Q)
+	c.moments, c.filters.packed = workspace[:moments], workspace[roundUp(moments, 16):]
 	if a.Filters != nil {
 		mustHold(op, "Filters", len(a.Filters), ForwardFilters(g, a.Exact))
 		c.filters.packed, c.filters.kept, c.filters.ready = align(a.Filters), true, a.Packed

@@ -28,6 +28,7 @@ type machine struct {
 	sumRows    func(sum *float32, x *float32, ldx, rows, cols int)
 	moments    func(mean, squares *float32, x *float32, ldx, rows, cols int)
 	gradSums   func(sum, product *float32, x, dy, mask *float32, ld, rows, cols int, mean *float32)
+	maskSums   func(sum, product, x, dy, mask *float32, ld, rows, cols int, mean *float32)
 	gradRows   func(dx, x, dy, mask *float32, ld, rows, cols int, mean, dyScale, xScale, shift *float32)
 	transpose  func(dst *float32, ldd int, src *float32, lds, rows, cols int)
 

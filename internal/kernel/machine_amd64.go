@@ -44,6 +44,7 @@ var avx512Machine = machine{
 		}
 		gradSumsMaskedAVX512(sum, product, x, dy, mask, ld, rows, cols, mean)
 	},
+	maskSums: maskSumsAVX512,
 	gradRows: func(dx, x, dy, mask *float32, ld, rows, cols int, mean, dyScale, xScale, shift *float32) {
 		if mask == nil {
 			gradRowsAVX512(dx, x, dy, nil, ld, rows, cols, mean, dyScale, xScale, shift)
@@ -99,6 +100,7 @@ var avx2Machine = machine{
 		}
 		gradSumsMaskedAVX2(sum, product, x, dy, mask, ld, rows, cols, mean)
 	},
+	maskSums: maskSumsAVX2,
 	gradRows: func(dx, x, dy, mask *float32, ld, rows, cols int, mean, dyScale, xScale, shift *float32) {
 		if mask == nil {
 			gradRowsAVX2(dx, x, dy, nil, ld, rows, cols, mean, dyScale, xScale, shift)

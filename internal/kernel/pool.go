@@ -52,7 +52,9 @@ type worker struct {
 	asleep atomic.Bool
 	wake   chan struct{}
 	tile   tile
-	memory []float32 // scratchFloats, aligned to a cache line
+	// Operands of the shape of a product that multiply prefetches, tile by tile.
+	fetches []operand
+	memory  []float32 // scratchFloats, aligned to a cache line
 
 	widened []float32 // bfloat16 operands as float32, where they must be
 }

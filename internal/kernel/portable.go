@@ -16,6 +16,7 @@ var portableMachine = machine{
 	sumRows:      sumRows,
 	moments:      moments,
 	gradSums:     gradSums,
+	maskSums:     maskSums,
 	gradRows:     gradRows,
 	transpose:    transpose,
 	relu:         relu,
@@ -168,6 +169,14 @@ func gradSums(sum, product *float32, x, dy, mask *float32, ld, rows, cols int, m
 			p[j] += g * (xs[j] - m[j])
 		}
 	}
+}
+
+// maskSums clears dy where mask ≤ 0 and writes the sums of gradSums of what is left.
+func maskSums(sum, product *float32, x, dy, mask *float32, ld, rows, cols int, mean *float32) {
+	for i := range rows {
+		reluGrad(at(dy, i*ld), at(mask, i*ld), at(dy, i*ld), cols)
+	}
+	gradSums(sum, product, x, dy, nil, ld, rows, cols, mean)
 }
 
 // gradRows writes dx = dy·dyScale + (x−mean)·xScale + shift, with the mask as in

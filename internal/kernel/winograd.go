@@ -162,7 +162,10 @@ func winogradTask(p *Pool, task int, wk *worker) {
 			input(&v[((r-from)*w.across+j)*ldv], w.n*squares*ldv, squares*ldv, &strip[j*w.m*s.c], stride, s.c, s.c)
 		}
 	}
+	row := part*c.rows + s.pixelRow(w, from)*s.q
+	rows := part*c.rows + s.pixelRow(w, to)*s.q - row
 	for e := range w.n * w.n {
+		c.fetchRows(p.m, row+rows*e/(w.n*w.n), row+rows*(e+1)/(w.n*w.n), col, cols)
 		b := operand{&w.filters[e*w.filterSpacing+col/p.m.cols*s.c*p.m.cols], p.m.cols}
 		wk.product(p.m, c.half, operand{&products[e*squares*ldm], ldm}, operand{&v[e*squares*ldv], ldv}, b, s.c*p.m.cols, squares, cols, s.c)
 	}
@@ -173,9 +176,21 @@ func winogradTask(p *Pool, task int, wk *worker) {
 		}
 	}
 	// The rows of squares are rows of pixels one after the other.
-	row := part*c.rows + s.pixelRow(w, from)*s.q
-	rows := part*c.rows + s.pixelRow(w, to)*s.q - row
 	c.finish(p, operand{&c.out[row*c.ld+col], c.ld}, row, rows, col, cols, block)
+}
+
+// fetchRows is fetch for some rows of a block.
+func (c *implicit) fetchRows(m *machine, from, to, col, cols int) {
+	if from == to {
+		return
+	}
+	e := from*c.ld + col
+	if c.mask != nil {
+		m.prefetch(&c.mask[e], c.ld, to-from, cols)
+	}
+	if c.sums != nil {
+		m.prefetch(&c.sums.X[e], c.ld, to-from, cols)
+	}
 }
 
 // pixelRow returns the row of pixels, of all images of a part, where row r of

@@ -11,6 +11,7 @@ func fuse(code []*instruction) []*instruction {
 		normaliseActivate,
 		maskGradient,
 		accumulateGradient,
+		finishGradient,
 	} {
 		e := newEditor(code)
 		rule(e)

@@ -30,6 +30,15 @@ type (
 	}
 	// convGradInputAdd: filter, dy, sum → sum + dx, in the storage of sum.
 	convGradInputAdd struct{ ConvGradInput }
+	// convGradInputReLU: filter, dy, mask, then with Add the sum it is added to, in
+	// whose storage, then with Sums the x and the stats of a BatchNorm → the gradient
+	// where mask > 0, and BatchNormGradSums of it.
+	convGradInputReLU struct {
+		ConvGradInput
+		Add, Sums bool
+		Groups    int
+		Eps       float64
+	}
 	// normalise: x, stats, γ, β, then with Residual the array added, then with
 	// ResidualNorm the stats, γ and β that normalise it first → y.
 	normalise struct {
@@ -46,12 +55,13 @@ type (
 	call struct{ do doer }
 )
 
-func (toPixelMajor) instr()     {}
-func (toRowMajor) instr()       {}
-func (convStats) instr()        {}
-func (convFolded) instr()       {}
-func (convGradInputAdd) instr() {}
-func (normalise) instr()        {}
-func (maskedGradSums) instr()   {}
-func (maskedGradInput) instr()  {}
-func (call) instr()             {}
+func (toPixelMajor) instr()      {}
+func (toRowMajor) instr()        {}
+func (convStats) instr()         {}
+func (convFolded) instr()        {}
+func (convGradInputAdd) instr()  {}
+func (convGradInputReLU) instr() {}
+func (normalise) instr()         {}
+func (maskedGradSums) instr()    {}
+func (maskedGradInput) instr()   {}
+func (call) instr()              {}

@@ -29,9 +29,15 @@ func (m *Machine) lower(i *instruction) (workspace int, err error) {
 	case convFolded:
 		workspace = m.folded(i, op)
 	case ConvGradInput:
-		workspace = m.convGradInput(i, op.G, false)
+		workspace = m.convGradInput(i, convGradInputReLU{ConvGradInput: op}, nil, nil)
 	case convGradInputAdd:
-		workspace = m.convGradInput(i, op.G, true)
+		workspace = m.convGradInput(i, convGradInputReLU{ConvGradInput: op.ConvGradInput, Add: true}, i.in[2], nil)
+	case convGradInputReLU:
+		var sum *value
+		if op.Add {
+			sum = i.in[3]
+		}
+		workspace = m.convGradInput(i, op, sum, i.in[2])
 	case ConvGradFilter:
 		i.work = op.G.FLOPs()
 		workspace = kernel.ConvWorkspace(op.G, exact)
@@ -197,13 +203,25 @@ func (m *Machine) folded(i *instruction, op convFolded) int {
 	return kernel.ConvWorkspace(g, m.exact)
 }
 
-func (m *Machine) convGradInput(i *instruction, g kernel.Conv, accumulate bool) int {
+// convGradInput accumulates into sum and applies mask, where they are not nil.
+func (m *Machine) convGradInput(i *instruction, op convGradInputReLU, sum, mask *value) int {
+	g := op.G
 	i.work = g.FLOPs()
-	a := &kernel.ConvGradInputArgs{G: g, Accumulate: accumulate, Exact: m.exact, Precision: m.precision}
+	a := &kernel.ConvGradInputArgs{G: g, Accumulate: sum != nil, Exact: m.exact, Precision: m.precision}
+	if op.Sums {
+		a.Sums = &kernel.GradSums{Groups: op.Groups, Eps: op.Eps}
+	}
 	i.run = func() {
 		a.DX, a.W, a.DY, a.Workspace = i.out[0].data, i.in[0].data, i.in[1].data, m.workspace
-		if accumulate && i.out[0].root() != i.in[2].root() {
-			copy(a.DX, i.in[2].data)
+		if sum != nil && i.out[0].root() != sum.root() {
+			copy(a.DX, sum.data)
+		}
+		if mask != nil {
+			a.Mask = mask.data
+		}
+		if op.Sums {
+			n := len(i.in)
+			a.Sums.X, a.Sums.Stats, a.Sums.Sums = i.in[n-2].data, i.in[n-1].data, i.out[1].data
 		}
 		kernel.ConvGradInput(m.pool, a)
 	}

@@ -69,6 +69,10 @@ func overwrites(op Instr) []int {
 		return []int{2}
 	case convGradInputAdd:
 		return []int{2}
+	case convGradInputReLU:
+		if op.Add {
+			return []int{3}
+		}
 	case normalise:
 		if op.Residual {
 			return []int{0, 4}

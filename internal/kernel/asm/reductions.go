@@ -14,6 +14,7 @@ func (v isa) reductions() {
 	v.moments()
 	v.gradSums(false)
 	v.gradSums(true)
+	v.maskSums()
 }
 
 // strips goes through the columns: body is written for u vectors, for one and for
@@ -108,6 +109,44 @@ func (v isa) moments() {
 		})
 		for u := range vectors {
 			v.store(v.r(vectors+u), Mem{Base: squares, Disp: u * v.bytes()}, k)
+		}
+	})
+}
+
+// maskSums goes down a few columns, as moments does: its operands are in the caches.
+func (v isa) maskSums() {
+	TEXT("maskSums"+v.name, NOSPLIT, "func(sum, product, x, dy, mask *float32, ld, rows, cols int, mean *float32)")
+	sum, product, x, dy, gate := pointer("sum"), pointer("product"), pointer("x"), pointer("dy"), pointer("mask")
+	ld, rows, cols, mean := scaled("ld"), pointer("rows"), pointer("cols"), pointer("mean")
+	rest := v.restMask(cols, 15)
+	zero, d, g := v.r(14), v.r(13), v.r(12)
+	v.zero(zero)
+	v.strips(cols, 4, rest, []reg64{sum, product, mean, x, dy, gate}, func(label string, vectors int, k mask) {
+		for u := range vectors {
+			v.zero(v.r(u))
+			v.zero(v.r(4 + u))
+			v.load(Mem{Base: mean, Disp: u * v.bytes()}, v.r(8+u), k)
+		}
+		at, n := GP64(), GP64()
+		XORQ(at, at)
+		MOVQ(rows, n)
+		loop(label+"_rows", n, 1, func() {
+			for u := range vectors {
+				mem := func(base reg64) Mem { return Mem{Base: base, Index: at, Scale: 1, Disp: u * v.bytes()} }
+				v.load(mem(dy), g, k)
+				v.load(mem(gate), d, k)
+				v.gate(d, zero, g)
+				v.store(g, mem(dy), k)
+				v.load(mem(x), d, k)
+				VSUBPS(v.r(8+u), d, d)
+				VADDPS(g, v.r(u), v.r(u))
+				VFMADD231PS(d, g, v.r(4+u))
+			}
+			ADDQ(ld, at)
+		})
+		for u := range vectors {
+			v.store(v.r(u), Mem{Base: sum, Disp: u * v.bytes()}, k)
+			v.store(v.r(4+u), Mem{Base: product, Disp: u * v.bytes()}, k)
 		}
 	})
 }
