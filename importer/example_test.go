@@ -31,7 +31,7 @@ func ExampleConvert() {
 	// Output:
 	// resnet-basic-1-1-1-1 width 16 groups 1, 128 outputs, classifier with 12 classes, 311004 parameters (float32)
 	// PyTorch (zip), layout of torchvision: 74 tensors used, found under state_dict
-	// recognised by 74 keys in the dictionary "state_dict"
+	// recognised by 74 keys in the dictionary "state_dict", named as torchvision does (layer1.0.conv1 …)
 	// representation 128
 	// logits 12
 	// embedding 32

@@ -132,7 +132,7 @@ func exportTensors(m *onnx.Model, ext string, o ExportOptions) (*ExportReport, f
 	}
 	if n := biased(m.Graph); n > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d convolutions have a bias, as after folding batch normalisation into them: torchvision's ResNets have no keys for these", n))
-	} else if detectBatchNorm(m).Folded > 0 {
+	} else if DetectBatchNorm(m).Folded > 0 {
 		r.Notes = append(r.Notes, "there is no batch normalisation, as after folding it into convolutions: torchvision's ResNets miss its keys")
 	}
 	if h, ok, err := AttachedHead(m); err == nil && ok && h.trainable() {

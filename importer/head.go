@@ -107,7 +107,7 @@ func AttachHead(m *onnx.Model, h Head) error {
 			return fmt.Errorf("the model already has a tensor %q, which a head would use; rename it", t.Name)
 		}
 	}
-	b := headBuilder{graphBuilder: graphBuilder{m.Graph}, seed: h.Seed, opset: m.Opset(""), training: detectBatchNorm(m).Training > 0}
+	b := headBuilder{graphBuilder: graphBuilder{m.Graph}, seed: h.Seed, opset: m.Opset(""), training: DetectBatchNorm(m).Training > 0}
 	width := d
 	switch h.Kind {
 	case HeadNone:

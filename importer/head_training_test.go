@@ -38,7 +38,7 @@ func TestHeadOfTrainingExport(t *testing.T) {
 		if seen != 2 {
 			t.Errorf("%s: %d normalisations in the head, want 2", name, seen)
 		}
-		if after := detectBatchNorm(m.ONNX); after != before {
+		if after := DetectBatchNorm(m.ONNX); after != before {
 			t.Errorf("%s: with the head %v, without %v", name, after, before)
 		}
 	}
@@ -55,7 +55,7 @@ func TestFoldedModelStaysFoldedUnderItsHead(t *testing.T) {
 	if err := AttachHead(m.ONNX, Head{Kind: HeadMLP, Dim: 8}); err != nil {
 		t.Fatal(err)
 	}
-	if s := detectBatchNorm(m.ONNX); s.Folded == 0 {
+	if s := DetectBatchNorm(m.ONNX); s.Folded == 0 {
 		t.Errorf("with a head the folded model reads %v", s)
 	}
 }

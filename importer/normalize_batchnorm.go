@@ -47,8 +47,8 @@ func (s BatchNormState) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// detectBatchNorm is findFolded without the convolutions.
-func detectBatchNorm(m *onnx.Model) BatchNormState {
+// DetectBatchNorm says what there is of batch normalisation in a model.
+func DetectBatchNorm(m *onnx.Model) BatchNormState {
 	s, _ := findFolded(m)
 	return s
 }

@@ -435,7 +435,7 @@ func TestBatchNormState(t *testing.T) {
 			n.Outputs = n.Outputs[:1]
 		}
 	}
-	if got, want := detectBatchNorm(frozen).String(), "12 BatchNormalization nodes, 10 in training form and 2 frozen"; got != want {
+	if got, want := DetectBatchNorm(frozen).String(), "12 BatchNormalization nodes, 10 in training form and 2 frozen"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 
@@ -447,7 +447,7 @@ func TestBatchNormState(t *testing.T) {
 		t.Fatal(err)
 	}
 	residual := "folded into 12 of 12 convolutions at export: no BatchNormalization left (a residual network in which nothing is normalised)"
-	if got := detectBatchNorm(renamed).String(); got != residual {
+	if got := DetectBatchNorm(renamed).String(); got != residual {
 		t.Errorf("%q, want %q", got, residual)
 	}
 	for _, n := range renamed.Graph.Nodes {
@@ -455,17 +455,17 @@ func TestBatchNormState(t *testing.T) {
 			n.Inputs = n.Inputs[:2]
 		}
 	}
-	if got := detectBatchNorm(renamed).String(); got != residual {
+	if got := DetectBatchNorm(renamed).String(); got != residual {
 		t.Errorf("without biases %q, want %q", got, residual)
 	}
 	none := "no BatchNormalization, and no sign that there was any"
 	other := *renamed.Graph
 	other.Nodes = append([]*onnx.Node{{OpType: "LayerNormalization"}}, other.Nodes...)
-	if got := detectBatchNorm(&onnx.Model{Graph: &other}).String(); got != none {
+	if got := DetectBatchNorm(&onnx.Model{Graph: &other}).String(); got != none {
 		t.Errorf("with a normalisation of another kind %q, want %q", got, none)
 	}
 	other.Nodes = slices.DeleteFunc(slices.Clone(renamed.Graph.Nodes), func(n *onnx.Node) bool { return n.OpType == "Add" })
-	if got := detectBatchNorm(&onnx.Model{Graph: &other}).String(); got != none {
+	if got := DetectBatchNorm(&onnx.Model{Graph: &other}).String(); got != none {
 		t.Errorf("without shortcuts %q, want %q", got, none)
 	}
 }

@@ -30,6 +30,28 @@ type Report struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// Uses returns a function that tells of a tensor, by the path of its dictionary and its
+// key, the name it has in the model, or why it is not part of it. It is nil for a nil
+// report.
+func (r *Report) Uses() func(dict, key string) (name, not string) {
+	if r == nil {
+		return nil
+	}
+	reasons := map[string]string{}
+	for _, i := range r.Ignored {
+		for _, m := range i.Members {
+			reasons[m.Key] = i.Reason
+		}
+	}
+	n, err := parseNaming(r.Naming)
+	return func(dict, key string) (name, not string) {
+		if reason, unused := reasons[join(dict, key)]; unused || err != nil {
+			return "", reason
+		}
+		return n.torchvision(strings.TrimPrefix(key, r.Prefix)), ""
+	}
+}
+
 // Ignored is a group of tensors that are not part of the encoder.
 type Ignored struct {
 	Keys    string   `json:"keys"` // their common beginning
@@ -197,6 +219,8 @@ func (e *encoder) why(used int) string {
 		fmt.Fprintf(&s, ", numbered as the children of an nn.Sequential (layer1 is %d)", e.naming.first)
 	case e.naming.cifar:
 		s.WriteString(", with shortcut for downsample")
+	default:
+		s.WriteString(", named as torchvision does (layer1.0.conv1 …)")
 	}
 	if e.beside != "" {
 		fmt.Fprintf(&s, ", and %q beside them", e.beside)

@@ -101,6 +101,15 @@ func TestWrappedCheckpointComesBack(t *testing.T) {
 			t.Errorf("convert does not say %q:\n%s", want, text)
 		}
 	}
+	text = must(t, "inspect", ckpt).out
+	for _, want := range []string{"state_dict.module.encoder_q.conv1.weight", "– another encoder (MoCo v1/v2, key encoder)", "– MoCo's queue of negatives"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("inspect does not say %q:\n%s", want, text)
+		}
+	}
+	if text := must(t, "inspect", ckpt, "--prefix", "module.encoder_k").out; !strings.Contains(text, "layout of MoCo v1/v2, key encoder") {
+		t.Errorf("--prefix module.encoder_k is not heeded:\n%s", text)
+	}
 	must(t, "export", in("m.onnx"), "-o", in("back.pth"))
 	back, err := importer.OpenCheckpoint(in("back.pth"))
 	if err != nil {

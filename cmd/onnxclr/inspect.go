@@ -15,6 +15,7 @@ import (
 type inspectOptions struct {
 	json, dot   bool
 	plan        string
+	key, prefix string
 	batch, size int
 }
 
@@ -23,9 +24,11 @@ var inspectVerb = &verb{
 	args:    "FILE",
 	summary: "describe a model, a checkpoint or a run",
 	about: `
-Of a model (or a run's): architecture, opset, producer, inputs and outputs, the state of its
-batch normalisation, every layer with its output's shape and its parameters, and the metadata.
-Of a checkpoint: what convert would make of it, and every tensor in it.
+Of a model (or a run's): architecture, opset, producer, the checkpoint it came from, inputs and
+outputs, the state of its batch normalisation, every layer with its output's shape, its
+parameters and its floating-point operations (a multiply-add counts two), and the metadata.
+Of a checkpoint: what convert would make of it and what it was recognised by, and every tensor in
+it with what becomes of it; --key and --prefix choose among encoders as they do for convert.
 
 --plan adds what the engine would do: each step with shape, bytes moved and floating-point
 operations, and the memory it takes; --plan=train the same for a training step with the InfoNCE
@@ -37,6 +40,8 @@ loss on the embedding (two views of --batch images) instead of for inference.`,
 		f.StringVar(&o.plan, "plan", "", "print the engine's `inference or train` plan")
 		f.Lookup("plan").NoOptDefVal = planInference
 		f.BoolVar(&o.dot, "dot", false, "print the graph in Graphviz's language instead")
+		f.StringVar(&o.key, "key", "auto", "of a checkpoint, the encoder under this `key`")
+		f.StringVar(&o.prefix, "prefix", "auto", "of a checkpoint, the `keys` before the encoder's")
 		f.IntVar(&o.batch, "batch", 1, "images, for shapes and plan")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels`, for shapes and plan (default: the model's own, else 224)")
 		return o.run
@@ -60,7 +65,7 @@ func (o *inspectOptions) run(_ context.Context, t *terminal, args []string) erro
 	if err != nil {
 		return err
 	}
-	d, closeFile, err := describeFile(path)
+	d, closeFile, err := o.describeFile(path)
 	if err != nil {
 		return err
 	}
@@ -110,11 +115,13 @@ type tensorDescription struct {
 	Name  string `json:"name"` // with the keys of its dictionary
 	DType string `json:"dtype"`
 	Shape []int  `json:"shape"`
+	Used  string `json:"used,omitempty"` // its name in the model, if it is part of it
+	Not   string `json:"not,omitempty"`  // why it is not
 }
 
 // describeFile opens a model or checkpoint. What it is is told by its contents; the
 // extension only decides which error is the better one.
-func describeFile(path string) (*description, func() error, error) {
+func (o *inspectOptions) describeFile(path string) (*description, func() error, error) {
 	if strings.HasSuffix(strings.ToLower(path), ".onnx") {
 		return describeONNX(path)
 	}
@@ -126,17 +133,25 @@ func describeFile(path string) (*description, func() error, error) {
 		return nil, nil, err
 	}
 	d := &description{File: path, Kind: "checkpoint", SHA256: c.SHA256(), Checkpoint: &checkpointDescription{Format: c.Format, Tensors: []tensorDescription{}}}
+	if d.model, d.Checkpoint.Report, err = importer.Convert(c, importer.ConvertOptions{Key: o.key, Prefix: o.prefix}); err != nil {
+		d.Checkpoint.Problem = strings.TrimPrefix(err.Error(), path+": ")
+	}
+	use := d.Checkpoint.Report.Uses()
 	for _, dict := range c.Dicts {
 		for _, tensor := range dict.Tensors {
 			name := tensor.Name
 			if dict.Path != "" {
 				name = dict.Path + "." + name
 			}
-			d.Checkpoint.Tensors = append(d.Checkpoint.Tensors, tensorDescription{name, tensor.DType.String(), shapeOf(tensor.Shape)})
+			t := tensorDescription{Name: name, DType: tensor.DType.String(), Shape: shapeOf(tensor.Shape)}
+			if use != nil {
+				t.Used, t.Not = use(dict.Path, tensor.Name)
+			}
+			d.Checkpoint.Tensors = append(d.Checkpoint.Tensors, t)
 		}
 	}
-	if d.model, d.Checkpoint.Report, err = importer.Convert(c, importer.ConvertOptions{}); err != nil {
-		d.Checkpoint.Problem = strings.TrimPrefix(err.Error(), path+": ")
+	if d.model != nil {
+		d.norms = importer.DetectBatchNorm(d.model).String()
 	}
 	return d, c.Close, nil
 }
@@ -169,12 +184,20 @@ func (d *description) print(t *terminal) {
 		} else {
 			t.print("convert refuses it: %s\n", c.Problem)
 		}
-		rows := [][]string{{"tensor", "type", "shape"}}
+		rows := [][]string{{"tensor", "type", "shape", "in the model"}}
 		for _, tensor := range c.Tensors {
-			rows = append(rows, []string{tensor.Name, tensor.DType, shapeText(tensor.Shape)})
+			use := tensor.Used
+			if tensor.Not != "" {
+				use = "– " + tensor.Not
+			}
+			rows = append(rows, []string{tensor.Name, tensor.DType, shapeText(tensor.Shape), use})
 		}
 		t.print("\n")
-		t.table(rows, 3)
+		t.table(rows, 4)
+		if d.Model != nil {
+			t.print("\nthe model that convert writes of it\n")
+			d.Model.print(t)
+		}
 	} else {
 		t.print("\nsha256 %s\n", d.SHA256)
 		d.Model.print(t)

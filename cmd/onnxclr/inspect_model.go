@@ -30,11 +30,16 @@ type modelDescription struct {
 	Opsets       map[string]int64   `json:"opsets"` // by domain; "" is ONNX's own
 	Producer     string             `json:"producer"`
 	BatchNorm    string             `json:"batchnorm"`
+	Source       *sourceDescription `json:"source,omitempty"` // the checkpoint it was converted from
 	Inputs       []valueDescription `json:"inputs"`
 	Outputs      []valueDescription `json:"outputs"`
 	Layers       []layerDescription `json:"layers"`
-	Parameters   int                `json:"parameters"` // values that training moves
-	Statistics   int                `json:"statistics"` // running ones of batch normalisation
+	Input        []int              `json:"input"`         // images for which shapes and FLOPs hold
+	Parameters   int                `json:"parameters"`    // values that training moves
+	Tensors      int                `json:"tensors"`       // that hold them
+	FLOPs        int64              `json:"flops"`         // of a forward pass; a multiply-add counts two
+	MultiplyAdds int64              `json:"multiply_adds"` // of convolutions and matrix products
+	Statistics   int                `json:"statistics"`    // running ones of batch normalisation
 	Metadata     map[string]string  `json:"metadata"`
 	Problems     []string           `json:"problems"` // why the model cannot be run or trained here
 
@@ -53,6 +58,42 @@ type layerDescription struct {
 	Output     string `json:"output"`
 	Shape      []int  `json:"shape"` // of the output; null where unknown
 	Parameters int    `json:"parameters"`
+	FLOPs      int64  `json:"flops"`
+	// Shares of the totals, 0 to 1.
+	ParameterShare float64 `json:"parameter_share"`
+	FLOPsShare     float64 `json:"flops_share"`
+}
+
+// sourceDescription says where a model that convert wrote came from.
+type sourceDescription struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	Layout string `json:"layout"`
+	Prefix string `json:"prefix,omitempty"`
+	DType  string `json:"dtype"`
+}
+
+// describeSource reads it off the metadata; nil for models of another origin.
+func describeSource(m *onnx.Model) *sourceDescription {
+	s := &sourceDescription{
+		File: m.Meta(importer.MetaSourceFile), SHA256: m.Meta(importer.MetaSourceSHA256), Layout: m.Meta(importer.MetaLayout),
+		Prefix: m.Meta(importer.MetaPrefix), DType: m.Meta(importer.MetaSourceDType),
+	}
+	if s.File == "" {
+		return nil
+	}
+	if s.DType == "" {
+		s.DType = "float32"
+	}
+	return s
+}
+
+func (s *sourceDescription) String() string {
+	text := fmt.Sprintf("from %s (%s, sha256 %.12s…), layout of %s", s.File, s.DType, s.SHA256, s.Layout)
+	if s.Prefix != "" {
+		text += ", found under " + s.Prefix
+	}
+	return text
 }
 
 // describeModel fills in d.Model and, if asked for, d.Plan.
@@ -66,6 +107,7 @@ func (o *inspectOptions) describeModel(d *description) error {
 	md := &modelDescription{
 		Architecture: m.Meta(importer.MetaArchitecture), IRVersion: m.IRVersion, Opsets: map[string]int64{},
 		Producer: strings.TrimSpace(m.ProducerName + " " + m.ProducerVersion), BatchNorm: d.norms, Metadata: map[string]string{},
+		Source: describeSource(m), Input: size,
 		Inputs: []valueDescription{}, Outputs: []valueDescription{}, Layers: []layerDescription{}, Problems: problems(m, shapes),
 	}
 	for _, s := range m.Opsets {
@@ -85,7 +127,7 @@ func (o *inspectOptions) describeModel(d *description) error {
 	}
 	counted := map[string]bool{}
 	for _, n := range m.Graph.Nodes {
-		l := layerDescription{Name: n.Name, Op: n.OpType, Output: n.Output(0), Shape: shapes.Shape[n.Output(0)]}
+		l := layerDescription{Name: n.Name, Op: n.OpType, Output: n.Output(0), Shape: shapes.Shape[n.Output(0)], FLOPs: importer.FLOPs(n, shapes)}
 		for i, name := range n.Inputs {
 			w := m.Graph.Initializer(name)
 			if w == nil || !w.DType.IsFloat() || counted[name] {
@@ -96,18 +138,34 @@ func (o *inspectOptions) describeModel(d *description) error {
 				md.Statistics += w.Len()
 			} else {
 				l.Parameters += w.Len()
+				md.Tensors++
 			}
 		}
 		md.Parameters += l.Parameters
+		md.FLOPs += l.FLOPs
+		switch n.OpType {
+		case "Conv", "ConvTranspose", "Gemm", "MatMul":
+			md.MultiplyAdds += l.FLOPs / 2
+		}
 		md.Layers = append(md.Layers, l)
 	}
-	if d.Kind == "model" {
-		d.Model = md
+	for i := range md.Layers {
+		l := &md.Layers[i]
+		l.ParameterShare = share(int64(l.Parameters), int64(md.Parameters))
+		l.FLOPsShare = share(l.FLOPs, md.FLOPs)
 	}
+	d.Model = md
 	if o.plan != "" {
 		d.Plan, err = o.describePlan(m, size)
 	}
 	return err
+}
+
+func share(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
 }
 
 // problems says which nodes have tensors that do not fit together, and which
@@ -162,6 +220,8 @@ func describeValue(v *onnx.ValueInfo) valueDescription {
 	return d
 }
 
+func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
+
 func (v valueDescription) String() string {
 	return fmt.Sprintf("%s %s[%s]", v.Name, v.Type, strings.Join(v.Shape, ","))
 }
@@ -171,6 +231,9 @@ func (m *modelDescription) print(t *terminal) {
 		t.print("architecture %s\n", m.Architecture)
 	}
 	t.print("opset %d, IR %d, by %s\n", m.Opsets[""], m.IRVersion, m.Producer)
+	if m.Source != nil {
+		t.print("%s\n", m.Source)
+	}
 	for _, v := range m.Inputs {
 		t.print("input  %s\n", v)
 	}
@@ -182,23 +245,28 @@ func (m *modelDescription) print(t *terminal) {
 		t.print("cannot run: %s\n", p)
 	}
 	t.print("\n")
-	rows := [][]string{{"layer", "operator", "output", "parameters"}}
+	rows := [][]string{{"layer", "operator", "output", "parameters", "share", "MFLOPs", "share"}}
 	for _, l := range m.Layers {
-		name, shape, parameters := l.Name, "?", ""
+		name, shape := l.Name, "?"
 		if name == "" {
 			name = l.Output
 		}
 		if l.Shape != nil {
 			shape = shapeText(l.Shape)
 		}
+		row := []string{name, l.Op, shape, "", "", "", ""}
 		if l.Parameters > 0 {
-			parameters = strconv.Itoa(l.Parameters)
+			row[3], row[4] = strconv.Itoa(l.Parameters), percent(l.ParameterShare)
 		}
-		rows = append(rows, []string{name, l.Op, shape, parameters})
+		if l.FLOPs > 0 {
+			row[5], row[6] = fmt.Sprintf("%.2f", float64(l.FLOPs)/1e6), percent(l.FLOPsShare)
+		}
+		rows = append(rows, row)
 	}
-	rows = append(rows, []string{"total", fmt.Sprint(len(m.Layers)), "", strconv.Itoa(m.Parameters)})
+	rows = append(rows, []string{"total", fmt.Sprint(len(m.Layers)), "", strconv.Itoa(m.Parameters), "", fmt.Sprintf("%.2f", float64(m.FLOPs)/1e6), ""})
 	t.table(rows, 3)
-	t.print("and %d running statistics\n", m.Statistics)
+	t.print("%d parameters in %d tensors (%.1f MB as float32) and %d running statistics\n%.3f GFLOPs for images %s, %.3f G multiply-adds in convolutions and matrix products\n",
+		m.Parameters, m.Tensors, float64(m.Parameters)*4/1e6, m.Statistics, float64(m.FLOPs)/1e9, shapeText(m.Input), float64(m.MultiplyAdds)/1e9)
 	if len(m.keys) > 0 {
 		t.print("\nmetadata\n")
 	}
@@ -292,6 +360,13 @@ func (p *planDescription) print(t *terminal) {
 	p.plan.Write(t.out)
 }
 
+func (d *description) layer(i int) *layerDescription {
+	if d.Model == nil || i >= len(d.Model.Layers) {
+		return nil
+	}
+	return &d.Model.Layers[i]
+}
+
 // writeDot writes the graph in Graphviz's language: a box a node with its operator
 // and shape, an arrow a tensor.
 func writeDot(w io.Writer, d *description) {
@@ -310,8 +385,11 @@ func writeDot(w io.Writer, d *description) {
 		if n.Name != "" {
 			label = n.Name + "\n" + label
 		}
-		if d.Model != nil && d.Model.Layers[i].Shape != nil {
-			label += "\n" + shapeText(d.Model.Layers[i].Shape)
+		if l := d.layer(i); l != nil && l.Shape != nil {
+			label += "\n" + shapeText(l.Shape)
+			if l.Parameters > 0 {
+				label += fmt.Sprintf("\n%d parameters", l.Parameters)
+			}
 		}
 		fmt.Fprintf(w, "  %q [label=%q];\n", id, label)
 		for _, in := range n.Inputs {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -143,13 +144,28 @@ func TestInspect(t *testing.T) {
 	if d.Kind != "model" || d.Model.Parameters == 0 || len(d.Model.Layers) == 0 || d.Plan.FLOPs == 0 || !slices.Equal(d.Plan.Input, []int{8, 3, 32, 32}) {
 		t.Errorf("the JSON says %+v", d)
 	}
+	var flops, adds int64
+	var parameters, shares float64
+	for _, l := range d.Model.Layers {
+		flops += l.FLOPs
+		if l.Op == "Conv" || l.Op == "Gemm" {
+			adds += l.FLOPs / 2
+		}
+		parameters += l.ParameterShare
+		shares += l.FLOPsShare
+	}
+	if flops != d.Model.FLOPs || adds != d.Model.MultiplyAdds || math.Abs(parameters-1) > 1e-9 || math.Abs(shares-1) > 1e-9 {
+		t.Errorf("layers sum to %d FLOPs, %d multiply-adds and shares of %v and %v; the totals are %d and %d", flops, adds, parameters, shares, d.Model.FLOPs, d.Model.MultiplyAdds)
+	}
 	dot := must(t, "inspect", model, "--dot").out
 	if !strings.HasPrefix(dot, "digraph") || strings.Count(dot, "->") < len(d.Model.Layers) {
 		t.Errorf("the graph is\n%s", dot)
 	}
 	text = must(t, "inspect", basic(t)).out
-	if !strings.Contains(text, "resnet-basic-2-1-1-1") || !strings.Contains(text, "layer4.0.bn2.running_var") {
-		t.Errorf("of a checkpoint it says\n%s", text)
+	for _, want := range []string{"resnet-basic-2-1-1-1", "layer4.0.bn2.running_var", "recognised by", "in the model", "the model that convert writes of it", "GFLOPs for images [1,3,224,224]", "from basic.pth (float32, sha256 "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("of a checkpoint it does not say %q\n%s", want, text)
+		}
 	}
 	other := golden.Testdata(t, "checkpoints/torch/plain_1.13.pth")
 	if text := must(t, "inspect", other).out; !strings.Contains(text, "convert refuses it") {
