@@ -143,14 +143,13 @@ func (v *Views) Next(ctx context.Context) (*data.Batch, error) {
 		v.batch.Images = make([]float32, 2*size)
 	}
 	for i, a := range arrays {
-		x, err := a.Float32s()
-		if err != nil {
+		x := v.batch.Images[i*size:][:size]
+		if err := a.ReadFloat32s(x); err != nil {
 			return nil, fmt.Errorf("views: %s: %w", path, err)
 		}
 		if at := notFinite(x); at >= 0 {
 			return nil, fmt.Errorf("views: %s: %s holds %v at element %d (image %d); the values must be finite", path, viewNames[i], x[at], at, at/(size/v.shape[0]))
 		}
-		copy(v.batch.Images[i*size:], x)
 	}
 	v.batch.Indices, v.batch.Labels = v.batch.Indices[:0], v.batch.Labels[:0]
 	for i := range v.shape[0] {

@@ -22,7 +22,7 @@ const module = "onnxclr"
 var mayImport = map[string][]string{
 	"cmd/onnxclr":               {"importer", "train", "analysis", "internal", "testdata"},
 	"train":                     {"importer", "train/data", "train/augment", "internal"},
-	"train/data":                {"train/augment", "importer/weights", "internal/file", "internal/stream", "internal/npy"},
+	"train/data":                {"train/augment", "importer/weights", "internal/file", "internal/memory", "internal/stream", "internal/npy"},
 	"train/augment":             {"internal/stream"},
 	"analysis":                  {"internal/file", "internal/npy", "internal/kernel"},
 	"importer":                  {"importer", "internal/file", "internal/npy", "internal/stream", "internal/version", "internal/nearest"},

@@ -71,8 +71,26 @@ func (a *Array) Len() int { return len(a.data) / a.DType.Size() }
 // type; what float32 cannot hold exactly is rounded to nearest.
 func (a *Array) Float32s() ([]float32, error) {
 	out := make([]float32, a.Len())
-	a.each(func(k, n, off, stride int) { decode(out[k:k+n], a, off, stride) })
-	return out, nil
+	return out, a.ReadFloat32s(out)
+}
+
+// ReadFloat32s is Float32s into dst, which has to have as many elements.
+func (a *Array) ReadFloat32s(dst []float32) error {
+	if len(dst) != a.Len() {
+		return fmt.Errorf("room for %d elements, the array has %d", len(dst), a.Len())
+	}
+	a.each(func(k, n, off, stride int) { decode(dst[k:k+n], a, off, stride) })
+	return nil
+}
+
+// Uint8s returns the elements of an array of bytes in row-major order where they are:
+// they are valid until the array is closed and must not be changed. It fails on other
+// types and on Fortran order.
+func (a *Array) Uint8s() ([]uint8, error) {
+	if a.DType != weights.Uint8 || a.Fortran {
+		return nil, fmt.Errorf("array is %v, Fortran order %v, want uint8 in C order", a.DType, a.Fortran)
+	}
+	return a.data[:a.Len()], nil
 }
 
 // Float64s returns the elements in row-major order. Only 64-bit integers beyond

@@ -11,7 +11,7 @@ import (
 
 // pixelArray are the images of an array [N,H,W,3] of uint8, without labels.
 type pixelArray struct {
-	array  *npy.Array // seen as [N, H·W·3]
+	pixels []uint8 // of the mapped file
 	name   string
 	w, h   int
 	length int
@@ -31,8 +31,12 @@ func openArray(path string) (*Source, error) {
 		a.Close()
 		return nil, formatf("holds no image: its shape is %v", s)
 	}
-	p := &pixelArray{array: a, name: filepath.Base(path), w: s[2], h: s[1], length: s[0]}
-	a.Shape = []int{s[0], s[1] * s[2] * 3}
+	pixels, err := a.Uint8s()
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	p := &pixelArray{pixels: pixels, name: filepath.Base(path), w: s[2], h: s[1], length: s[0]}
 	return &Source{samples: p, close: a.Close}, nil
 }
 
@@ -41,13 +45,6 @@ func (p *pixelArray) Label(int) int     { return -1 }
 func (p *pixelArray) Name(i int) string { return fmt.Sprintf("%s#%d", p.name, i) }
 
 func (p *pixelArray) Image(i int) (*augment.Image, error) {
-	img := augment.NewImage(p.w, p.h)
-	values := make([]float64, len(img.Pix))
-	if err := p.array.Row(i, values); err != nil {
-		return nil, err
-	}
-	for k, v := range values {
-		img.Pix[k] = uint8(v)
-	}
-	return img, nil
+	size := 3 * p.w * p.h
+	return &augment.Image{W: p.w, H: p.h, Pix: p.pixels[i*size:][:size:size]}, nil
 }

@@ -66,7 +66,7 @@ func openGenerated(name string) (*Source, error) {
 			return nil, err
 		}
 	}
-	s := &Source{samples: t, parts: []part{{"train", 0, t.train}}}
+	s := &Source{samples: t, effort: true, parts: []part{{"train", 0, t.train}}}
 	if t.test > 0 {
 		s.parts = append(s.parts, part{"test", t.train, t.train + t.test})
 	}

@@ -132,7 +132,7 @@ func arrange(files store) (*Source, error) {
 		folders = splits
 	}
 	list := &imageFiles{store: files, names: names}
-	src := &Source{samples: list}
+	src := &Source{samples: list, effort: true}
 	for _, f := range folders {
 		for class := range f.dirs {
 			src.classes = append(src.classes, class)

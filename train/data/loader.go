@@ -58,6 +58,7 @@ type Loader struct {
 	ds       Dataset
 	o        Options
 	perEpoch int
+	cache    *cache
 
 	begin sync.Once
 	ctx   context.Context
@@ -131,6 +132,9 @@ func NewLoader(ds Dataset, o Options) (*Loader, error) {
 
 // start starts the workers.
 func (l *Loader) start() {
+	if !l.o.Once {
+		l.cache = newCache(l.ds)
+	}
 	tasks := make(chan task, l.o.Workers)
 	l.group.Go(func() { l.dispatch(l.ctx, tasks) })
 	for range l.o.Workers {
@@ -285,7 +289,7 @@ func (b *Batch) fail(position int, err error) {
 // make decodes a sample and writes its views into the batch.
 func (l *Loader) make(ws *augment.Workspace, b *Batch, position int) error {
 	index := b.Indices[position]
-	img, err := l.ds.Image(index)
+	img, err := l.cache.image(l.ds, index)
 	if err != nil {
 		return err
 	}

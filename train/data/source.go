@@ -39,6 +39,7 @@ type Source struct {
 	samples samples
 	classes []string
 	parts   []part
+	effort  bool                     // images are decoded or computed, not only copied
 	close   func() error             // nil if there is nothing to close
 	memory  func() (ram, disk int64) // nil if it holds none
 }
