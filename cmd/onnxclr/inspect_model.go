@@ -280,13 +280,13 @@ type planDescription struct {
 	Input      []int      `json:"input"`
 	Steps      []stepPlan `json:"steps"`
 	FLOPs      int64      `json:"flops"`
+	Bytes      int64      `json:"bytes"` // read and written
 	Memory     int64      `json:"memory_bytes"`
 	Arena      int64      `json:"arena_bytes"` // activations and gradients, of which buffers are reused
 	Naive      int64      `json:"arena_bytes_without_reuse"`
 	Workspace  int64      `json:"workspace_bytes"`
+	Filters    int64      `json:"filter_bytes"` // kept as the kernels read them, for inference
 	Parameters int64      `json:"parameter_bytes"`
-
-	plan *vm.Plan
 }
 
 type stepPlan struct {
@@ -338,26 +338,41 @@ func (o *inspectOptions) describePlan(m *onnx.Model, size []int) (*planDescripti
 			keep = append(keep, n.Stats)
 		}
 	}
-	machine, err := vm.Compile(p.Graph, vm.Options{Keep: keep})
+	// Nothing is reserved: a plan may be looked at that would not fit.
+	plan, err := vm.NewPlan(p.Graph, vm.Options{Keep: keep, FixedParameters: !training})
 	if err != nil {
 		return nil, err
 	}
-	defer machine.Close()
-	plan := machine.Plan()
 	d := &planDescription{
-		Kind: o.plan, Input: []int{options.Batch, size[1], size[2], size[3]}, plan: plan, Memory: plan.Memory(),
-		Arena: plan.ArenaBytes, Naive: plan.NaiveBytes, Workspace: plan.WorkspaceBytes, Parameters: plan.ParameterBytes,
+		Kind: o.plan, Input: []int{options.Batch, size[1], size[2], size[3]}, Memory: plan.Memory(),
+		Arena: plan.ArenaBytes, Naive: plan.NaiveBytes, Workspace: plan.WorkspaceBytes, Filters: plan.FilterBytes, Parameters: plan.ParameterBytes,
 	}
 	for _, s := range plan.Steps {
 		d.Steps = append(d.Steps, stepPlan{s.Name, shapeOf(s.Shape), s.Bytes, s.FLOPs})
 		d.FLOPs += s.FLOPs
+		d.Bytes += s.Bytes
 	}
 	return d, nil
 }
 
 func (p *planDescription) print(t *terminal) {
+	mega := func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) }
 	t.print("%s plan for images %s\n", p.Kind, shapeText(p.Input))
-	p.plan.Write(t.out)
+	rows := [][]string{{"step", "operator", "result", "MB", "MFLOP"}}
+	for k, s := range p.Steps {
+		rows = append(rows, []string{strconv.Itoa(k), s.Name, shapeText(s.Shape), mega(s.Bytes), mega(s.FLOPs)})
+	}
+	rows = append(rows, []string{"", "total", fmt.Sprintf("%d steps", len(p.Steps)), mega(p.Bytes), mega(p.FLOPs)})
+	t.table(rows, 3)
+	what := "of activations"
+	if p.Kind == planTrain {
+		what = "of activations and gradients"
+	}
+	t.print("memory, MB: %s %s (%s without reuse), %s of workspace, ", mega(p.Arena), what, mega(p.Naive), mega(p.Workspace))
+	if p.Filters > 0 {
+		t.print("%s of packed filters, ", mega(p.Filters))
+	}
+	t.print("%s of parameters and inputs; %s in all\n", mega(p.Parameters), mega(p.Memory))
 }
 
 func (d *description) layer(i int) *layerDescription {

@@ -119,7 +119,7 @@ func TestRunGivesPyTorchsOutputs(t *testing.T) {
 func TestInspect(t *testing.T) {
 	model := golden.Testdata(t, "onnx/basic_op17_training.onnx")
 	text := must(t, "inspect", model, "--plan", "--batch", "2", "--image-size", "32").out
-	for _, want := range []string{"opset 17", "pytorch", "batch normalisation:", "Conv", "total", "inference plan for images [2,3,32,32]", "memory"} {
+	for _, want := range []string{"opset 17", "pytorch", "batch normalisation:", "Conv", "total", "inference plan for images [2,3,32,32]", "memory", "of packed filters"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
@@ -140,6 +140,17 @@ func TestInspect(t *testing.T) {
 	text = must(t, "inspect", model, "--json", "--plan=train", "--batch", "4", "--image-size", "32").out
 	if err := json.Unmarshal([]byte(text), &d); err != nil {
 		t.Fatal(err)
+	}
+	var steps [2]int64
+	for _, s := range d.Plan.Steps {
+		steps[0], steps[1] = steps[0]+s.FLOPs, steps[1]+s.Bytes
+	}
+	if p := d.Plan; steps != [2]int64{p.FLOPs, p.Bytes} || p.Bytes == 0 || p.Memory != p.Arena+p.Workspace+p.Filters+p.Parameters {
+		t.Errorf("the plan's steps sum to %d FLOPs and bytes; its totals are %d, %d and %d bytes of memory", steps, p.FLOPs, p.Bytes, p.Memory)
+	}
+	// More than any machine has: it can be looked at all the same.
+	if text := must(t, "inspect", model, "--plan=train", "--batch", "32768", "--image-size", "64").out; !strings.Contains(text, "of activations and gradients") {
+		t.Errorf("no plan of a step that does not fit:\n%s", text)
 	}
 	if d.Kind != "model" || d.Model.Parameters == 0 || len(d.Model.Layers) == 0 || d.Plan.FLOPs == 0 || !slices.Equal(d.Plan.Input, []int{8, 3, 32, 32}) {
 		t.Errorf("the JSON says %+v", d)

@@ -1,10 +1,7 @@
 package vm
 
 import (
-	"fmt"
-	"io"
 	"sort"
-	"text/tabwriter"
 	"time"
 )
 
@@ -60,25 +57,6 @@ func (i *instruction) bytes() int64 {
 		n += v.size
 	}
 	return 4 * int64(n)
-}
-
-// Write prints the plan as a table.
-func (p *Plan) Write(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "step\toperator\tresult\tMB\tMFLOP")
-	var bytes, flops int64
-	for k, s := range p.Steps {
-		fmt.Fprintf(t, "%d\t%s\t%v\t%.2f\t%.1f\n", k, s.Name, s.Shape, float64(s.Bytes)/1e6, float64(s.FLOPs)/1e6)
-		bytes += s.Bytes
-		flops += s.FLOPs
-	}
-	fmt.Fprintf(t, "\ttotal\t%d steps\t%.2f\t%.1f\n", len(p.Steps), float64(bytes)/1e6, float64(flops)/1e6)
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "memory: %.1f MB of activations and gradients (%.1f MB without reuse), %.1f MB of workspace, %.1f MB of parameters and inputs\n",
-		float64(p.ArenaBytes)/1e6, float64(p.NaiveBytes)/1e6, float64(p.WorkspaceBytes)/1e6, float64(p.ParameterBytes)/1e6)
-	return err
 }
 
 // SetProfile turns timing of single steps on or off and forgets what was measured.
