@@ -144,4 +144,18 @@ func winogradFilter2AVX2(dst *float32, dsth int, dstw int, src *float32, srch in
 
 func winogradGrad2AVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
+func winogradInputStrideAVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradBackStrideAVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradOutputStrideAVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradBackOutputStrideAVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilterStrideAVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradGradStrideAVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilterGradStrideAVX2(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
 func transposeAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int)

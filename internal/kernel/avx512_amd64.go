@@ -175,3 +175,17 @@ func winogradFilterGrad2AVX512(dst *float32, dsth int, dstw int, src *float32, s
 func winogradFilter2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
 
 func winogradGrad2AVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradInputStrideAVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradBackStrideAVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradOutputStrideAVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradBackOutputStrideAVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilterStrideAVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradGradStrideAVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)
+
+func winogradFilterGradStrideAVX512(dst *float32, dsth int, dstw int, src *float32, srch int, srcw int, n int)

@@ -35,7 +35,7 @@ func (q *squaresGrad) pairedDepth() int {
 	if !q.half {
 		return rows * q.across
 	}
-	return rows/q.step*pairsOf(q.step*q.across) + pairsOf(rows%q.step*q.across)
+	return rows/q.per*pairsOf(q.per*q.across) + pairsOf(rows%q.per*q.across)
 }
 
 // squaresPairTask is squaresTransformTask for pairs of squares.
@@ -44,12 +44,12 @@ func squaresPairTask(p *Pool, task int, w *worker) {
 	set := p.m.winograd(q.m)
 	ldv, ldd := q.c+blockPad, q.k+blockPad
 	strip := w.memory[:winogradStrip]
-	from := q.from + task*q.step
-	to := min(from+q.step, q.to)
+	from := q.from + task*q.per
+	to := min(from+q.per, q.to)
 	// Two transformed squares [n·n, channels].
 	size := q.n * q.n * max(q.c, q.k)
 	lo, hi := w.memory[winogradStrip:][:size], w.memory[winogradStrip+size:][:size]
-	pair := task * pairsOf(q.step*q.across)
+	pair := task * pairsOf(q.per*q.across)
 	transform := func(x *patches, f transformFunc, side, top, left, width, channels int, dst []float32, ld int) {
 		n := 0
 		put := func() {

@@ -114,6 +114,7 @@ const minBlockRows = 108
 type implicit struct {
 	patches   patches
 	half      bool // bfloat16 operands
+	spread    bool // the gradient of the input for stride 2, by squares
 	groups    int  // products, one for each set of merged groups
 	depth     int  // of one product: taps times channels
 	cols      int  // of one product

@@ -39,8 +39,8 @@ func filterChunks(pixels, tiles int) int {
 }
 
 func gradFilterWorkspace(g Conv, exact bool) int {
-	if m := forwardTile(g, exact); m > 0 {
-		return winogradGradFloats(g, m)
+	if m := forwardTile(g, exact, FP32); m > 0 {
+		return max(winogradGradFloats(g, m), gradFilterWorkspace(g, true))
 	}
 	merge := merged(g)
 	if merge < g.Groups {
@@ -66,7 +66,7 @@ func ConvGradFilter(p *Pool, a *ConvGradFilterArgs) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := &p.conv
-	m := forwardTile(g, a.Exact)
+	m := forwardTile(g, a.Exact, a.Precision)
 	c.setForward(g, a.X, nil, a.In, m == 0)
 	if m > 0 {
 		p.gradFilterSquares(a, c.patches, m)

@@ -4,7 +4,7 @@ import "math"
 
 func gradInputWorkspace(g Conv, exact bool) int {
 	sums := roundUp(momentFloats(g.C, g.N, g.H*g.W), 16)
-	if m := backwardTile(g, exact); m > 0 {
+	if m := backwardTile(g, exact, FP32); m > 0 {
 		return sums + winogradFilterFloats(g, m, g.K, g.C)
 	}
 	merge := merged(g)
@@ -52,11 +52,19 @@ func (p *Pool) gradInput(a *ConvGradInputArgs) (finished bool) {
 	g, c := a.G, &p.conv
 	workspace := align(a.Workspace)
 	moments := momentFloats(g.C, g.N, g.H*g.W)
-	finished = g.StrideH == 1 && g.StrideW == 1
-	for top := range min(g.StrideH, g.H) {
-		for left := range min(g.StrideW, g.W) {
-			m := backwardTile(g, a.Exact)
-			c.setBackward(g, a.DY, a.W, top, left, m == 0)
+	m := backwardTile(g, a.Exact, a.Precision)
+	stepH, stepW := g.StrideH, g.StrideW
+	if m > 0 {
+		stepH, stepW = 1, 1
+	}
+	finished = stepH == 1 && stepW == 1
+	for top := range min(stepH, g.H) {
+		for left := range min(stepW, g.W) {
+			if m > 0 && g.StrideH == 2 {
+				c.setSpread(g, a.DY, a.W)
+			} else {
+				c.setBackward(g, a.DY, a.W, top, left, m == 0)
+			}
 			c.setPrecision(a.Precision, m > 0)
 			c.out, c.ld, c.add, c.parts = a.DX, g.C, a.Accumulate, 1
 			c.moments, c.filters.packed = workspace[:moments], workspace[roundUp(moments, 16):]

@@ -40,6 +40,7 @@ type machine struct {
 	squares     func(w, grad *float32, n int, decay float32) (ww, gg float64)
 
 	winograd4, winograd2 *winogradSet
+	winogradStride       *strideSet
 	half                 *halfSet // products of bfloat16 numbers
 
 	windowMax  func(y, x *float32, ldh, ldw, r, s, c int)

@@ -66,10 +66,11 @@ var avx512Machine = machine{
 		}
 		return squaresDecayedAVX512(w, grad, n, decay)
 	},
-	winograd4: &winograd4AVX512,
-	winograd2: &winograd2AVX512,
-	half:      halfOfAVX512(),
-	windowMax: windowMaxAVX512,
+	winograd4:      &winograd4AVX512,
+	winograd2:      &winograd2AVX512,
+	winogradStride: &winogradStrideAVX512,
+	half:           halfOfAVX512(),
+	windowMax:      windowMaxAVX512,
 	windowGrad: func(dx, x, dy *float32, ldh, ldw, r, s, c int) {
 		if left := windowGradAVX512(dx, x, dy, ldh, ldw, r, s, c); left > 0 {
 			i := c - left
@@ -122,10 +123,11 @@ var avx2Machine = machine{
 		}
 		return squaresDecayedAVX2(w, grad, n, decay)
 	},
-	winograd4: &winograd4AVX2,
-	winograd2: &winograd2AVX2,
-	half:      widenedHalf(&winograd4AVX2, &winograd2AVX2),
-	windowMax: windowMaxAVX2,
+	winograd4:      &winograd4AVX2,
+	winograd2:      &winograd2AVX2,
+	winogradStride: &winogradStrideAVX2,
+	half:           widenedHalf(&winograd4AVX2, &winograd2AVX2),
+	windowMax:      windowMaxAVX2,
 	windowGrad: func(dx, x, dy *float32, ldh, ldw, r, s, c int) {
 		if left := windowGradAVX2(dx, x, dy, ldh, ldw, r, s, c); left > 0 {
 			i := c - left
@@ -157,4 +159,15 @@ var (
 var (
 	winograd4AVX2 = winogradSet{winogradInput4AVX2, winogradFilter4AVX2, winogradOutput4AVX2, winogradGrad4AVX2, winogradFilterGrad4AVX2}
 	winograd2AVX2 = winogradSet{winogradInput2AVX2, winogradFilter2AVX2, winogradOutput2AVX2, winogradGrad2AVX2, winogradFilterGrad2AVX2}
+)
+
+var (
+	winogradStrideAVX512 = strideSet{
+		forward: winogradSet{winogradInputStrideAVX512, winogradFilterStrideAVX512, winogradOutputStrideAVX512, winogradGradStrideAVX512, winogradFilterGradStrideAVX512},
+		back:    winogradSet{input: winogradBackStrideAVX512, filter: winogradFilterStrideAVX512, output: winogradBackOutputStrideAVX512},
+	}
+	winogradStrideAVX2 = strideSet{
+		forward: winogradSet{winogradInputStrideAVX2, winogradFilterStrideAVX2, winogradOutputStrideAVX2, winogradGradStrideAVX2, winogradFilterGradStrideAVX2},
+		back:    winogradSet{input: winogradBackStrideAVX2, filter: winogradFilterStrideAVX2, output: winogradBackOutputStrideAVX2},
+	}
 )

@@ -4,6 +4,9 @@ package kernel
 // this geometry is computed fastest, or 0 for direct convolution, and p and q say
 // how large the output is: that of the convolution, or for its gradient the input.
 func winogradTile(g Conv, p, q int) int {
+	if winogradStride(g) {
+		return 4
+	}
 	switch {
 	case g.R != 3 || g.S != 3 || g.StrideH != 1 || g.StrideW != 1 || g.DilationH != 1 || g.DilationW != 1 || g.Groups != 1:
 		return 0
@@ -29,15 +32,17 @@ func winogradTile(g Conv, p, q int) int {
 	return m
 }
 
-func forwardTile(g Conv, exact bool) int {
-	if exact {
+// forwardTile is winogradTile of the convolution and of the gradient of its filter.
+func forwardTile(g Conv, exact bool, f Precision) int {
+	if exact || f == BF16 && g.StrideH > 1 {
 		return 0
 	}
 	return winogradTile(g, g.P, g.Q)
 }
 
-func backwardTile(g Conv, exact bool) int {
-	if exact {
+// backwardTile is winogradTile of the gradient of the input.
+func backwardTile(g Conv, exact bool, f Precision) int {
+	if exact || f == BF16 && g.StrideH > 1 {
 		return 0
 	}
 	return winogradTile(g, g.H, g.W)
@@ -52,7 +57,11 @@ const (
 
 // winograd is the running convolution by squares, beside what implicit says of it.
 type winograd struct {
-	m, n          int // side of the squares of output and input
+	m, n          int // side of the squares of output and of what is multiplied
+	side, step    int // of the squares of input, and the distance between them
+	taps          int // side of the transformed filters
+	set           *winogradSet
+	input         transformFunc
 	down, across  int // squares of an image
 	rowBlock      int // rows of squares a task, in one part
 	blocks        int // tasks a part
@@ -73,14 +82,15 @@ func winogradFilterFloats(g Conv, m, rows, cols int) int {
 func (p *Pool) convolveSquares(c *implicit, m int) {
 	w := &p.squares
 	s := &c.patches
-	*w = winograd{m: m, n: m + 2, down: ceilDiv(s.p, m), across: ceilDiv(s.q, m), filters: c.filters.packed}
+	*w = p.squaresOf(c, m)
+	w.filters = c.filters.packed
 	first := s.taps[0]
 	for _, t := range s.taps {
 		first.dh, first.dw = min(first.dh, t.dh), min(first.dw, t.dw)
 	}
 	w.padTop, w.padLeft = -first.dh, -first.dw
 	// Filters whose taps come in the order of the image.
-	if s.taps[0] != first {
+	if s.taps[0] != first && !c.spread {
 		for i := range c.index {
 			c.index[i] = len(c.index) - 1 - i
 		}
@@ -91,7 +101,7 @@ func (p *Pool) convolveSquares(c *implicit, m int) {
 	w.filterSpacing = f.panels * s.c * f.tile
 	images := c.rows / (s.p * s.q)
 	rows := images * w.down // of squares, in one part
-	if squares := c.parts * rows * w.across; !f.kept && squares <= fewSquares && squares*(s.c+blockPad) <= f.panels*f.tile*s.c {
+	if squares := c.parts * rows * w.across; !f.kept && w.n == w.taps && squares <= fewSquares && squares*(s.c+blockPad) <= f.panels*f.tile*s.c {
 		p.convolveFewSquares(c, rows)
 		return
 	}
@@ -104,7 +114,7 @@ func (p *Pool) convolveSquares(c *implicit, m int) {
 		w.colBlocks = ceilDiv(c.cols, winogradCols)
 	}
 	// Enough squares for the filters to be used often, few enough for the caches.
-	squares := min(max(winogradSquares/(w.n*w.n*(s.c+w.colBlock)), 28), winogradBlocks/(w.n*w.n*(s.c+w.colBlock+2*blockPad)))
+	squares := min(max(winogradSquares/(w.n*w.n*(s.c+w.colBlock)), 28*w.taps/w.n), winogradBlocks/(w.n*w.n*(s.c+w.colBlock+2*blockPad)))
 	w.rowBlock = max(1, squares/w.across)
 	w.blocks = ceilDiv(rows, w.rowBlock)
 	w.rowBlock = ceilDiv(rows, w.blocks)
@@ -127,7 +137,7 @@ func winogradFilterTask(p *Pool, task int, wk *worker) {
 	size := p.conv.patches.c * f.tile // of the panel of one tap
 	packed := wk.memory[scratchFloats/2:][:9*size]
 	f.pack(p.m, wk, packed, 0, task)
-	p.m.winograd(w.m).filter(&w.filters[task*size], w.n*w.filterSpacing, w.filterSpacing, &packed[0], 3*size, size, size)
+	w.set.filter(&w.filters[task*size], w.taps*w.filterSpacing, w.filterSpacing, &packed[0], 3*size, size, size)
 	if f.half {
 		for e := range w.n * w.n {
 			b := operand{&w.filters[e*w.filterSpacing+task*size], f.tile}
@@ -147,32 +157,32 @@ func winogradTask(p *Pool, task int, wk *worker) {
 	col := colBlock * w.colBlock
 	cols := min(w.colBlock, c.cols-col)
 	squares := (to - from) * w.across
-	set := p.m.winograd(w.m)
 
 	// Transformed inputs [n·n, squares, C], products [n·n, squares, cols].
 	ldv, ldm := c.words(s.c)+blockPad, cols+blockPad
-	input := p.m.inputOf(w.m, c.half)
 	strip := wk.memory[:winogradStrip]
 	v := wk.memory[winogradStrip:]
 	products := v[w.n*w.n*squares*ldv:]
 	for r := from; r < to; r++ {
 		image, i := part*images+r/w.down, r%w.down
-		stride := s.strip(p.m, strip, image, i*w.m-w.padTop, w.n, -w.padLeft, w.across*w.m+2)
+		stride := s.strip(p.m, strip, image, i*w.step-w.padTop, w.side, -w.padLeft, w.across*w.step+w.side-w.step)
 		for j := range w.across {
-			input(&v[((r-from)*w.across+j)*ldv], w.n*squares*ldv, squares*ldv, &strip[j*w.m*s.c], stride, s.c, s.c)
+			w.input(&v[((r-from)*w.across+j)*ldv], w.n*squares*ldv, squares*ldv, &strip[j*w.step*s.c], stride, s.c, s.c)
 		}
 	}
 	row := part*c.rows + s.pixelRow(w, from)*s.q
 	rows := part*c.rows + s.pixelRow(w, to)*s.q - row
-	for e := range w.n * w.n {
-		c.fetchRows(p.m, row+rows*e/(w.n*w.n), row+rows*(e+1)/(w.n*w.n), col, cols)
-		b := operand{&w.filters[e*w.filterSpacing+col/p.m.cols*s.c*p.m.cols], p.m.cols}
-		wk.product(p.m, c.half, operand{&products[e*squares*ldm], ldm}, operand{&v[e*squares*ldv], ldv}, b, s.c*p.m.cols, squares, cols, s.c)
+	for e := 0; e < w.n*w.n; {
+		count, filter := runOf(w.n, w.taps, e/w.n, e%w.n)
+		c.fetchRows(p.m, row+rows*e/(w.n*w.n), row+rows*(e+count)/(w.n*w.n), col, cols)
+		b := operand{&w.filters[filter*w.filterSpacing+col/p.m.cols*s.c*p.m.cols], p.m.cols}
+		wk.product(p.m, c.half, operand{&products[e*squares*ldm], ldm}, operand{&v[e*squares*ldv], ldv}, b, s.c*p.m.cols, count*squares, cols, s.c)
+		e += count
 	}
 	for r := from; r < to; r++ {
 		image, i := part*images+r/w.down, r%w.down
 		for j := range w.across {
-			c.putSquare(p.m, set, w, strip, image, i, j, col, cols, &products[((r-from)*w.across+j)*ldm], squares*ldm)
+			c.putSquare(p.m, w, strip, image, i, j, col, cols, &products[((r-from)*w.across+j)*ldm], squares*ldm)
 		}
 	}
 	// The rows of squares are rows of pixels one after the other.
@@ -201,15 +211,15 @@ func (s *patches) pixelRow(w *winograd, r int) int {
 
 // putSquare transforms the products of square (i, j) of an image, spacing floats
 // apart, and writes or adds what of it lies in the output.
-func (c *implicit) putSquare(m *machine, set *winogradSet, w *winograd, scratch []float32, image, i, j, col, cols int, src *float32, spacing int) {
+func (c *implicit) putSquare(m *machine, w *winograd, scratch []float32, image, i, j, col, cols int, src *float32, spacing int) {
 	s := &c.patches
 	h, l := min(w.m, s.p-i*w.m), min(w.m, s.q-j*w.m)
 	dst := &c.out[((image*s.p+i*w.m)*s.q+j*w.m)*c.ld+col]
 	if h == w.m && l == w.m && !c.add {
-		set.output(dst, s.q*c.ld, c.ld, src, w.n*spacing, spacing, cols)
+		w.set.output(dst, s.q*c.ld, c.ld, src, w.n*spacing, spacing, cols)
 		return
 	}
-	set.output(&scratch[0], w.m*cols, cols, src, w.n*spacing, spacing, cols)
+	w.set.output(&scratch[0], w.m*cols, cols, src, w.n*spacing, spacing, cols)
 	for y := range h {
 		c.placeSquareRow(m, at(dst, y*s.q*c.ld), &scratch[y*w.m*cols], l, cols)
 	}

@@ -13,8 +13,9 @@ import (
 // that are cut at the edges, one to an image, and asymmetric padding.
 func winogradGeometries(t *testing.T) []kernel.Conv {
 	var list []kernel.Conv
+	stride := 1
 	add := func(n, c, h, w, k, top, left, bottom, right int) {
-		g := kernel.Conv{N: n, C: c, H: h, W: w, K: k, R: 3, S: 3, StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1,
+		g := kernel.Conv{N: n, C: c, H: h, W: w, K: k, R: 3, S: 3, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1,
 			PadTop: top, PadLeft: left, PadBottom: bottom, PadRight: right, Groups: 1}
 		if err := g.Complete(); err != nil {
 			t.Fatal(err)
@@ -31,6 +32,13 @@ func winogradGeometries(t *testing.T) []kernel.Conv {
 	add(2, 32, 14, 11, 32, 0, 2, 1, 0)
 	add(2, 160, 12, 9, 176, 1, 1, 1, 1)
 	add(4, 512, 7, 7, 32, 1, 1, 1, 1)
+	stride = 2
+	add(8, 64, 16, 16, 64, 1, 1, 1, 1)
+	add(32, 32, 8, 8, 48, 1, 1, 1, 1)
+	add(8, 160, 14, 14, 176, 1, 1, 1, 1)
+	add(16, 32, 15, 16, 32, 1, 1, 1, 0)
+	add(16, 48, 14, 15, 32, 1, 1, 2, 1)
+	add(32, 512, 8, 8, 32, 1, 1, 1, 1)
 	return list
 }
 

@@ -58,7 +58,7 @@ func fewSquaresTask(p *Pool, task int, wk *worker) {
 	}
 	for r := range c.parts * w.rowBlock {
 		for j := range w.across {
-			c.putSquare(p.m, set, w, packed, r/w.down, r%w.down, j, col, cols, &products[(r*w.across+j)*f.tile], squares*f.tile)
+			c.putSquare(p.m, w, packed, r/w.down, r%w.down, j, col, cols, &products[(r*w.across+j)*f.tile], squares*f.tile)
 		}
 	}
 	for part := range c.parts {

@@ -7,7 +7,10 @@ type squaresGrad struct {
 	x, dy         patches
 	dw            []float32
 	half          bool // pairs of bfloat16 squares
-	m, n          int
+	m, n          int  // side of the squares of output and of what is multiplied
+	side, step    int  // of the squares of input, and the distance between them
+	taps          int  // side of the products
+	set           *winogradSet
 	down, across  int
 	padTop        int
 	padLeft       int
@@ -15,7 +18,7 @@ type squaresGrad struct {
 	rows          int       // of squares, of all images
 	from, to      int       // rows of the running chunk
 	depth         int       // squares of it, or pairs of squares
-	step          int       // rows a task
+	per           int       // rows a task
 	inputs, grads []float32 // [n·n, squares of a chunk, C + pad] and K
 	products      []float32 // [n·n, K, C]
 	block, blocks int       // of K
@@ -32,13 +35,21 @@ const (
 
 // chunkRows returns how many rows of squares are transformed at a time.
 func chunkRows(g Conv, m int) int {
-	n, across := m+2, ceilDiv(g.Q, m)
+	n, across := squaresSide(g, m), ceilDiv(g.Q, m)
 	return min(max(1, squaresChunk/(n*n*across*(g.C+g.K+2*blockPad))), g.N*ceilDiv(g.P, m))
 }
 
+// squaresSide is the side of a transformed square.
+func squaresSide(g Conv, m int) int {
+	if g.StrideH == 2 {
+		return stridePoints
+	}
+	return m + 2
+}
+
 func winogradGradFloats(g Conv, m int) int {
-	n := m + 2
-	return n * n * (chunkRows(g, m)*ceilDiv(g.Q, m)*(g.C+g.K+2*blockPad) + g.K*g.C)
+	n := squaresSide(g, m)
+	return n*n*chunkRows(g, m)*ceilDiv(g.Q, m)*(g.C+g.K+2*blockPad) + (m+2)*(m+2)*g.K*g.C
 }
 
 // gradFilterSquares computes ConvGradFilter with squares of side m; s describes the
@@ -46,8 +57,10 @@ func winogradGradFloats(g Conv, m int) int {
 func (p *Pool) gradFilterSquares(a *ConvGradFilterArgs, s patches, m int) {
 	g := a.G
 	q := &p.squaresGrad
-	*q = squaresGrad{half: a.Precision == BF16, x: s, dw: a.DW, m: m, n: m + 2, down: ceilDiv(g.P, m), across: ceilDiv(g.Q, m),
+	*q = squaresGrad{half: a.Precision == BF16, x: s, dw: a.DW, m: m, down: ceilDiv(g.P, m), across: ceilDiv(g.Q, m),
 		padTop: g.PadTop, padLeft: g.PadLeft, k: g.K, c: g.C}
+	w := p.squaresOf(&p.conv, m)
+	q.n, q.side, q.step, q.taps, q.set = w.n, w.side, w.step, w.taps, w.set
 	q.dy = patches{x: a.DY, h: g.P, w: g.Q, ld: g.K, c: g.K}
 	q.rows = g.N * q.down
 	chunk := chunkRows(g, m)
@@ -55,18 +68,18 @@ func (p *Pool) gradFilterSquares(a *ConvGradFilterArgs, s patches, m int) {
 	ws := align(a.Workspace)
 	q.inputs, ws = ws[:squares*(g.C+blockPad)], ws[squares*(g.C+blockPad):]
 	q.grads, q.products = ws[:squares*(g.K+blockPad)], ws[squares*(g.K+blockPad):]
-	q.step = max(1, 8/q.across)
+	q.per = max(1, 8/q.across)
 	q.block, q.blocks = p.m.split(g.K)
-	q.cols, q.parts = p.m.splitCols(g.C, q.n*q.n*q.blocks)
+	q.cols, q.parts = p.m.splitCols(g.C, q.taps*q.taps*q.blocks)
 	for q.from = 0; q.from < q.rows; q.from = q.to {
 		q.to = min(q.from+chunk, q.rows)
 		q.depth = q.pairedDepth()
 		if q.half {
-			p.dispatch(ceilDiv(q.to-q.from, q.step), squaresPairTask)
+			p.dispatch(ceilDiv(q.to-q.from, q.per), squaresPairTask)
 		} else {
-			p.dispatch(ceilDiv(q.to-q.from, q.step), squaresTransformTask)
+			p.dispatch(ceilDiv(q.to-q.from, q.per), squaresTransformTask)
 		}
-		p.dispatch(q.n*q.n*q.blocks*q.parts, squaresProductTask)
+		p.dispatch(q.taps*q.taps*q.blocks*q.parts, squaresProductTask)
 	}
 	p.dispatch(g.K, squaresFilterTask)
 	*q = squaresGrad{}
@@ -76,17 +89,17 @@ func (p *Pool) gradFilterSquares(a *ConvGradFilterArgs, s patches, m int) {
 // gradient of the output.
 func squaresTransformTask(p *Pool, task int, w *worker) {
 	q := &p.squaresGrad
-	set := p.m.winograd(q.m)
+	set := q.set
 	total := (q.to - q.from) * q.across
 	ldv, ldd := q.c+blockPad, q.k+blockPad
 	strip := w.memory[:winogradStrip]
-	from := q.from + task*q.step
-	for r := from; r < min(from+q.step, q.to); r++ {
+	from := q.from + task*q.per
+	for r := from; r < min(from+q.per, q.to); r++ {
 		image, i := r/q.down, r%q.down
 		square := (r - q.from) * q.across
-		stride := q.x.strip(p.m, strip, image, i*q.m-q.padTop, q.n, -q.padLeft, q.across*q.m+2)
+		stride := q.x.strip(p.m, strip, image, i*q.step-q.padTop, q.side, -q.padLeft, q.across*q.step+q.side-q.step)
 		for j := range q.across {
-			set.input(&q.inputs[(square+j)*ldv], q.n*total*ldv, total*ldv, &strip[j*q.m*q.c], stride, q.c, q.c)
+			set.input(&q.inputs[(square+j)*ldv], q.n*total*ldv, total*ldv, &strip[j*q.step*q.c], stride, q.c, q.c)
 		}
 		stride = q.dy.strip(p.m, strip, image, i*q.m, q.m, 0, q.across*q.m)
 		for j := range q.across {
@@ -102,16 +115,30 @@ func squaresProductTask(p *Pool, task int, w *worker) {
 	block, e := task%q.blocks, task/q.blocks
 	row, col := block*q.block, part*q.cols
 	rows, cols := min(q.block, q.k-row), min(q.cols, q.c-col)
-	total, ldv, ldd := q.depth, q.c+blockPad, q.k+blockPad
+	ldv, ldd := q.c+blockPad, q.k+blockPad
 	out := operand{&q.products[(e*q.k+row)*q.c+col], q.c}
-	for from := 0; from < total; from += squaresDepth {
-		a := operand{&q.grads[(e*total+from)*ldd+row], ldd}
-		b := operand{&q.inputs[(e*total+from)*ldv+col], ldv}
-		depth, add := min(squaresDepth, total-from), q.from > 0 || from > 0
-		if q.half {
-			w.dot(p.m, out, a, true, b, p.m.cols, rows, cols, depth, add)
-		} else {
-			w.multiply(p.m, out, a, true, b, p.m.cols, rows, cols, depth, add)
+	add := q.from > 0
+	// The last taps meet several elements of a square, which lie side by side.
+	i, j := e/q.taps, e%q.taps
+	lines, count := 1, 1
+	if i == q.taps-1 {
+		lines = q.n - i
+	}
+	if j == q.taps-1 {
+		count = q.n - j
+	}
+	for line := i; line < i+lines; line++ {
+		first, total := (line*q.n+j)*q.depth, count*q.depth
+		for from := 0; from < total; from += squaresDepth {
+			a := operand{&q.grads[(first+from)*ldd+row], ldd}
+			b := operand{&q.inputs[(first+from)*ldv+col], ldv}
+			depth := min(squaresDepth, total-from)
+			if q.half {
+				w.dot(p.m, out, a, true, b, p.m.cols, rows, cols, depth, add)
+			} else {
+				w.multiply(p.m, out, a, true, b, p.m.cols, rows, cols, depth, add)
+			}
+			add = true
 		}
 	}
 }
@@ -121,6 +148,6 @@ func squaresFilterTask(p *Pool, task int, w *worker) {
 	q := &p.squaresGrad
 	taps := w.memory[:9*q.c]
 	size := q.k * q.c
-	p.m.winograd(q.m).filterGrad(&taps[0], 3*q.c, q.c, &q.products[task*q.c], q.n*size, size, q.c)
+	q.set.filterGrad(&taps[0], 3*q.c, q.c, &q.products[task*q.c], q.taps*size, size, q.c)
 	p.m.transpose(&q.dw[task*q.c*9], 9, &taps[0], q.c, 9, q.c)
 }

@@ -57,7 +57,7 @@ var portableWinograd2 = winogradSet{
 func squareTransform(l [][]float32) transformFunc {
 	outputs, inputs := len(l), len(l[0])
 	return func(dst *float32, dsth, dstw int, src *float32, srch, srcw, n int) {
-		var between [6][6]float32
+		var between [9][9]float32
 		for c := range n {
 			for i := range outputs {
 				for s := range inputs {

@@ -53,6 +53,7 @@ func (v isa) floats() {
 	v.flatPasses()
 	v.windows()
 	v.winograd()
+	v.winogradStride()
 	if !v.wide {
 		v.transposition()
 	}

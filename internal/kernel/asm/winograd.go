@@ -192,7 +192,7 @@ func (v isa) transform(name string, inputs, outputs int, constants []float32, l 
 					m.Index, m.Scale = srch, uint8(r%3)
 				}
 				VMOVUPS(m, in[r])
-				if r == 2 && inputs > 3 {
+				if r%3 == 2 && r+1 < inputs {
 					ADDQ(third, row)
 				}
 			}
@@ -208,15 +208,17 @@ func (v isa) transform(name string, inputs, outputs int, constants []float32, l 
 			for s := range inputs {
 				VMOVUPS(between.Offset((i*inputs+s)*v.bytes()), in[s])
 			}
-			// Output j is dstw·j away; the farther ones are reached from p + 3·dstw.
-			far := GP64()
-			LEAQ(Mem{Base: p, Index: dstw, Scale: 2}, far)
-			ADDQ(dstw, far)
+			// Output j is dstw·j away; the farther ones are reached from p + 3·dstw and
+			// p + 6·dstw.
+			bases := []reg64{p}
+			for len(bases)*3 < outputs {
+				far := GP64()
+				LEAQ(Mem{Base: bases[len(bases)-1], Index: dstw, Scale: 2}, far)
+				ADDQ(dstw, far)
+				bases = append(bases, far)
+			}
 			l(v, in, t, c, func(j int, r reg.VecPhysical) {
-				m := Mem{Base: p}
-				if j >= 3 {
-					m.Base = far
-				}
+				m := Mem{Base: bases[j/3]}
 				if j%3 > 0 {
 					m.Index, m.Scale = dstw, uint8(j%3)
 				}
