@@ -8,7 +8,9 @@ import (
 	"gorgonia.org/tensor"
 
 	"onnxclr/importer/onnx"
+	"onnxclr/internal/kernel"
 	"onnxclr/internal/kernel/reference"
+	"onnxclr/internal/vm"
 )
 
 // pairwise is a function of two numbers, applied to every pair of elements of two arrays
@@ -16,28 +18,50 @@ import (
 type pairwise struct {
 	f      func(a, b float64) float64
 	da, db func(a, b, dy float64) float64
+	fast   vm.Piecewise // f in float32
+}
+
+// pieces is f for the machine.
+func (o pairwise) pieces() vm.Piecewise {
+	if o.fast != nil {
+		return o.fast
+	}
+	return func(y []float32, x ...[]float32) {
+		for i, v := range x[0] {
+			y[i] = float32(o.f(float64(v), float64(x[1][i])))
+		}
+	}
+}
+
+// gradPieces is a partial derivative times dy for the machine.
+func gradPieces(d func(a, b, dy float64) float64) vm.Piecewise {
+	return func(dx []float32, x ...[]float32) {
+		for i, v := range x[0] {
+			dx[i] = float32(d(float64(v), float64(x[1][i]), float64(x[2][i])))
+		}
+	}
 }
 
 // pairwises is the one list of such operators. Where Max and Min tie, each operand gets
 // half the gradient, as in PyTorch.
 var pairwises = map[string]pairwise{
 	"Add": {
-		f:  func(a, b float64) float64 { return a + b },
+		f: func(a, b float64) float64 { return a + b }, fast: kernel.Sum,
 		da: func(_, _, dy float64) float64 { return dy },
 		db: func(_, _, dy float64) float64 { return dy },
 	},
 	"Sub": {
-		f:  func(a, b float64) float64 { return a - b },
+		f: func(a, b float64) float64 { return a - b }, fast: kernel.Difference,
 		da: func(_, _, dy float64) float64 { return dy },
 		db: func(_, _, dy float64) float64 { return -dy },
 	},
 	"Mul": {
-		f:  func(a, b float64) float64 { return a * b },
+		f: func(a, b float64) float64 { return a * b }, fast: kernel.Product,
 		da: func(_, b, dy float64) float64 { return dy * b },
 		db: func(a, _, dy float64) float64 { return dy * a },
 	},
 	"Div": {
-		f:  func(a, b float64) float64 { return a / b },
+		f: func(a, b float64) float64 { return a / b }, fast: kernel.Quotient,
 		da: func(_, b, dy float64) float64 { return dy / b },
 		db: func(a, b, dy float64) float64 { return -dy * a / (b * b) },
 	},
@@ -109,7 +133,11 @@ func lowerPairwise(b *builder, n *onnx.Node) error {
 }
 
 func scaled(x *G.Node, s float64) (*G.Node, error) {
-	return pointwise{f: func(x float64) float64 { return x * s }, ofOutput: func(float64) float64 { return s }}.apply("Scale", x)
+	times := kernel.Scale(float32(s))
+	return pointwise{
+		f: func(x float64) float64 { return x * s }, ofOutput: func(float64) float64 { return s },
+		fast: times, fastGrad: func(dx []float32, x ...[]float32) { times(dx, x[1]) },
+	}.apply("Scale", x)
 }
 
 func (o pairwise) apply(name string, x, y *G.Node) (*G.Node, error) {
@@ -119,18 +147,15 @@ func (o pairwise) apply(name string, x, y *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	return apply(op{
-		name: name,
-		out:  out,
-		eval: func(z []float32, in [][]float32) { reference.Broadcast(out, sx, sy, z, in[0], in[1], o.f) },
-		diff: []bool{true, true},
+		name:  name,
+		instr: vm.Broadcast{Shape: out, F: o.pieces()},
+		out:   out,
+		eval:  func(z []float32, in [][]float32) { reference.Broadcast(out, sx, sy, z, in[0], in[1], o.f) },
+		diff:  []bool{true, true},
 		grad: func(in G.Nodes, _, dz *G.Node) (G.Nodes, error) {
 			grads := make(G.Nodes, 2)
 			for k, d := range []func(a, b, dy float64) float64{o.da, o.db} {
-				full, err := apply(op{
-					name: name + "Grad",
-					out:  out,
-					eval: func(dx []float32, v [][]float32) { reference.BroadcastGrad(out, sx, sy, dx, v[0], v[1], v[2], d) },
-				}, in[0], in[1], dz)
+				full, err := o.partial(name, k, d, out, in, dz)
 				if err != nil {
 					return nil, err
 				}
@@ -141,6 +166,30 @@ func (o pairwise) apply(name string, x, y *G.Node) (*G.Node, error) {
 			return grads, nil
 		},
 	}, x, y)
+}
+
+// partial is the gradient with respect to operand k, before the broadcast is undone.
+// Where it needs not all three of a, b and dz, it is an operator of those it needs.
+func (o pairwise) partial(name string, k int, d func(a, b, dy float64) float64, out tensor.Shape, in G.Nodes, dz *G.Node) (*G.Node, error) {
+	switch {
+	case name == "Add" || name == "Sub" && k == 0:
+		return dz, nil
+	case name == "Sub":
+		return scaled(dz, -1)
+	case name == "Mul":
+		return pairwises["Mul"].apply("Mul", dz, in[1-k])
+	case name == "Div" && k == 0:
+		return pairwises["Div"].apply("Div", dz, in[1])
+	}
+	sx, sy := in[0].Shape(), in[1].Shape()
+	return apply(op{
+		name:  name + "Grad",
+		instr: vm.Broadcast{Shape: out, F: gradPieces(d)},
+		out:   out,
+		eval: func(dx []float32, v [][]float32) {
+			reference.BroadcastGrad(out, sx, sy, dx, v[0], v[1], v[2], d)
+		},
+	}, in[0], in[1], dz)
 }
 
 // broadcastShape is the shape that two arrays are broadcast to (ONNX's multidirectional
@@ -170,10 +219,11 @@ func sumTo(x *G.Node, to tensor.Shape, scale float64) (*G.Node, error) {
 		return x, nil
 	}
 	return apply(op{
-		name: "ReduceSum",
-		out:  to,
-		eval: func(out []float32, in [][]float32) { reference.ReduceSum(from, to, scale, out, in[0]) },
-		diff: []bool{true},
+		name:  "ReduceSum",
+		instr: vm.ReduceSum{Shape: from.Clone(), To: to.Clone(), Scale: scale},
+		out:   to,
+		eval:  func(out []float32, in [][]float32) { reference.ReduceSum(from, to, scale, out, in[0]) },
+		diff:  []bool{true},
 		grad: func(_ G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 			dx, err := expand(dy, from.Clone(), scale)
 			return G.Nodes{dx}, err
@@ -185,8 +235,9 @@ func sumTo(x *G.Node, to tensor.Shape, scale float64) (*G.Node, error) {
 func expand(x *G.Node, to tensor.Shape, scale float64) (*G.Node, error) {
 	from := x.Shape()
 	return apply(op{
-		name: "Expand",
-		out:  to,
+		name:  "Expand",
+		instr: vm.Broadcast{Shape: to, F: kernel.Scale(float32(scale))},
+		out:   to,
 		eval: func(out []float32, in [][]float32) {
 			reference.Broadcast(to, from, from, out, in[0], in[0], func(a, _ float64) float64 { return scale * a })
 		},

@@ -8,6 +8,7 @@ import (
 
 	"onnxclr/importer/onnx"
 	"onnxclr/internal/kernel/reference"
+	"onnxclr/internal/vm"
 )
 
 // lowerLayerNormalization: ONNX LayerNormalization over the axes from axis on. Scale
@@ -67,8 +68,9 @@ func lowerLayerNormalization(b *builder, n *onnx.Node) error {
 // is one, β.
 func layerNorm(rows, n int, eps float64, inputs []*G.Node) (*G.Node, error) {
 	return apply(op{
-		name: "LayerNormalization",
-		out:  inputs[0].Shape().Clone(),
+		name:  "LayerNormalization",
+		instr: vm.LayerNorm{Rows: rows, N: n, Eps: eps},
+		out:   inputs[0].Shape().Clone(),
 		eval: func(y []float32, in [][]float32) {
 			var beta []float32
 			if len(in) > 2 {
@@ -79,8 +81,9 @@ func layerNorm(rows, n int, eps float64, inputs []*G.Node) (*G.Node, error) {
 		diff: []bool{true, true, true}[:len(inputs)],
 		grad: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 			dx, err := apply(op{
-				name: "LayerNormGradInput",
-				out:  in[0].Shape().Clone(),
+				name:  "LayerNormGradInput",
+				instr: vm.LayerNormGradInput{Rows: rows, N: n, Eps: eps},
+				out:   in[0].Shape().Clone(),
 				eval: func(dx []float32, in [][]float32) {
 					reference.LayerNormGradInput(rows, n, eps, dx, in[0], in[1], in[2])
 				},
@@ -89,9 +92,10 @@ func layerNorm(rows, n int, eps float64, inputs []*G.Node) (*G.Node, error) {
 				return nil, err
 			}
 			dgamma, err := apply(op{
-				name: "LayerNormGradScale",
-				out:  in[1].Shape().Clone(),
-				eval: func(dg []float32, in [][]float32) { reference.LayerNormGradScale(rows, n, eps, dg, in[0], in[1]) },
+				name:  "LayerNormGradScale",
+				instr: vm.LayerNormGradScale{Rows: rows, N: n, Eps: eps},
+				out:   in[1].Shape().Clone(),
+				eval:  func(dg []float32, in [][]float32) { reference.LayerNormGradScale(rows, n, eps, dg, in[0], in[1]) },
 			}, in[0], dy)
 			grads := G.Nodes{dx, dgamma}
 			if err != nil || len(in) < 3 {

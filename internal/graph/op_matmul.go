@@ -8,6 +8,7 @@ import (
 
 	"onnxclr/importer/onnx"
 	"onnxclr/internal/kernel/reference"
+	"onnxclr/internal/vm"
 )
 
 // lowerMatMul: ONNX MatMul, which is NumPy's. A product with one matrix for all of x's
@@ -90,8 +91,9 @@ func matMul(transA, transB bool, a, b *G.Node) (*G.Node, error) {
 	}
 	ofA, ofB := matrices(sa[:len(sa)-2], batch), matrices(sb[:len(sb)-2], batch)
 	return apply(op{
-		name: "MatMul",
-		out:  append(batch.Clone(), m, n),
+		name:  "MatMul",
+		instr: vm.MatMul{TransA: transA, TransB: transB, M: m, N: n, K: k, OfA: ofA, OfB: ofB},
+		out:   append(batch.Clone(), m, n),
 		eval: func(c []float32, in [][]float32) {
 			reference.MatMul(transA, transB, m, n, k, ofA, ofB, c, in[0], in[1])
 		},

@@ -7,7 +7,9 @@ import (
 	"gorgonia.org/tensor"
 
 	"onnxclr/importer/onnx"
+	"onnxclr/internal/kernel"
 	"onnxclr/internal/kernel/reference"
+	"onnxclr/internal/vm"
 )
 
 // move is every operator that only moves elements: y's elements come from x as m says,
@@ -19,8 +21,9 @@ func move(name string, m reference.Map, out tensor.Shape, x, fill *G.Node) (*G.N
 		inputs = append(inputs, fill)
 	}
 	return apply(op{
-		name: name,
-		out:  out,
+		name:  name,
+		instr: vm.Gather{M: kernel.Map(m)},
+		out:   out,
 		eval: func(y []float32, in [][]float32) {
 			var fill float32
 			if len(in) > 1 {
@@ -31,9 +34,10 @@ func move(name string, m reference.Map, out tensor.Shape, x, fill *G.Node) (*G.N
 		diff: []bool{true, false}[:len(inputs)],
 		grad: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 			dx, err := apply(op{
-				name: name + "Grad",
-				out:  in[0].Shape().Clone(),
-				eval: func(dx []float32, in [][]float32) { reference.Scatter(m, dx, in[0]) },
+				name:  name + "Grad",
+				instr: vm.Scatter{M: kernel.Map(m)},
+				out:   in[0].Shape().Clone(),
+				eval:  func(dx []float32, in [][]float32) { reference.Scatter(m, dx, in[0]) },
 			}, dy)
 			return G.Nodes{dx, nil}[:len(in)], err
 		},
@@ -78,13 +82,39 @@ func lowerMove(f func(b *builder, n *onnx.Node, s, out tensor.Shape) (m referenc
 	}
 }
 
-// transposeMap: ONNX Transpose; without perm the axes are reversed.
-func transposeMap(_ *builder, n *onnx.Node, s, out tensor.Shape) (reference.Map, *G.Node, error) {
-	from, m := identityMap(s), reference.Map{Offset: make([][]int, len(s))}
-	for i, p := range permutation(n, len(s)) {
-		m.Offset[i] = from.Offset[p]
+// lowerTranspose: ONNX Transpose; without perm the axes are reversed.
+func lowerTranspose(b *builder, n *onnx.Node) error {
+	x, err := b.node(n, 0)
+	if err != nil {
+		return err
 	}
-	return m, nil, nil
+	y, err := permute(x, permutation(n, x.Dims()))
+	if err != nil {
+		return err
+	}
+	b.set(n.Outputs[0], y)
+	return nil
+}
+
+// permute makes axis perm[i] of x axis i of the result.
+func permute(x *G.Node, perm []int) (*G.Node, error) {
+	s := x.Shape()
+	from, m := identityMap(s), reference.Map{Offset: make([][]int, len(s))}
+	out, back := make(tensor.Shape, len(s)), make([]int, len(s))
+	for i, p := range perm {
+		m.Offset[i], out[i], back[p] = from.Offset[p], s[p], i
+	}
+	return apply(op{
+		name:  "Transpose",
+		instr: vm.Permute{Perm: perm},
+		out:   out,
+		eval:  func(y []float32, in [][]float32) { reference.Gather(m, 0, y, in[0]) },
+		diff:  []bool{true},
+		grad: func(_ G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+			dx, err := permute(dy, back)
+			return G.Nodes{dx}, err
+		},
+	}, x)
 }
 
 func permutation(n *onnx.Node, rank int) []int {
@@ -264,11 +294,27 @@ func lowerSplit(b *builder, n *onnx.Node) error {
 
 // sliceAxis takes the elements from:to along an axis.
 func sliceAxis(x *G.Node, axis, from, to int) (*G.Node, error) {
-	m := identityMap(x.Shape())
+	s := x.Shape().Clone()
+	m := identityMap(s)
 	m.Offset[axis] = m.Offset[axis][from:to]
-	out := x.Shape().Clone()
+	out := s.Clone()
 	out[axis] = to - from
-	return move("Slice", m, out, x, nil)
+	return apply(op{
+		name:  "Slice",
+		instr: vm.Cut{Shape: s, Axis: axis, From: from},
+		out:   out,
+		eval:  func(y []float32, in [][]float32) { reference.Gather(m, 0, y, in[0]) },
+		diff:  []bool{true},
+		grad: func(_ G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+			dx, err := apply(op{
+				name:  "SliceGrad",
+				instr: vm.CutGrad{Shape: s, Axis: axis, From: from},
+				out:   s,
+				eval:  func(dx []float32, in [][]float32) { reference.Scatter(m, dx, in[0]) },
+			}, dy)
+			return G.Nodes{dx}, err
+		},
+	}, x)
 }
 
 // lowerConcat: ONNX Concat.
@@ -312,8 +358,9 @@ func concat(axis int, out tensor.Shape, inputs []*G.Node) (*G.Node, error) {
 	}
 	row := out[axis] * inner
 	return apply(op{
-		name: "Concat",
-		out:  out,
+		name:  "Concat",
+		instr: vm.Concat{Shape: out, Axis: axis},
+		out:   out,
 		eval: func(y []float32, in [][]float32) {
 			at := 0
 			for k, x := range in {

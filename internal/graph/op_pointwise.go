@@ -7,6 +7,8 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"onnxclr/importer/onnx"
+	"onnxclr/internal/kernel"
+	"onnxclr/internal/vm"
 )
 
 // pointwise is a function of one number, applied to every element of an array. Its
@@ -16,14 +18,45 @@ type pointwise struct {
 	f          func(x float64) float64
 	derivative func(x float64) float64
 	ofOutput   func(y float64) float64
+	// fast and fastGrad, if set, are f in float32, and dy times the derivative, from the
+	// same of input and output that it is a function of.
+	fast, fastGrad vm.Piecewise
+}
+
+// pieces is f for the machine.
+func (p pointwise) pieces() vm.Piecewise {
+	if p.fast != nil {
+		return p.fast
+	}
+	return func(y []float32, x ...[]float32) {
+		for i, v := range x[0] {
+			y[i] = float32(p.f(float64(v)))
+		}
+	}
+}
+
+// gradPieces is dy times the derivative for the machine.
+func (p pointwise) gradPieces() vm.Piecewise {
+	if p.fastGrad != nil {
+		return p.fastGrad
+	}
+	d := p.derivative
+	if p.ofOutput != nil {
+		d = p.ofOutput
+	}
+	return func(dx []float32, x ...[]float32) {
+		for i, v := range x[0] {
+			dx[i] = float32(d(float64(v)) * float64(x[1][i]))
+		}
+	}
 }
 
 // pointwises is the one list of such operators: each reads its attributes.
 var pointwises = map[string]func(n *onnx.Node) (pointwise, error){
 	"Abs":  plain(pointwise{f: math.Abs, derivative: sign}),
 	"Celu": celu, "Elu": elu,
-	"Erf":  plain(pointwise{f: math.Erf, derivative: func(x float64) float64 { return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x) }}),
-	"Exp":  plain(pointwise{f: math.Exp, ofOutput: func(y float64) float64 { return y }}),
+	"Erf":  plain(pointwise{f: math.Erf, derivative: func(x float64) float64 { return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x) }, fast: kernel.Erf, fastGrad: kernel.ErfGrad}),
+	"Exp":  plain(pointwise{f: math.Exp, ofOutput: func(y float64) float64 { return y }, fast: kernel.Exp, fastGrad: kernel.Product}),
 	"Gelu": gelu, "HardSigmoid": hardSigmoid,
 	"HardSwish": plain(pointwise{
 		f: func(x float64) float64 { return x * min(max(x/6+0.5, 0), 1) },
@@ -36,16 +69,17 @@ var pointwises = map[string]func(n *onnx.Node) (pointwise, error){
 			}
 			return 1
 		},
+		fast: kernel.HardSwish, fastGrad: kernel.HardSwishGrad,
 	}),
 	"LeakyRelu":  leakyRelu,
 	"Log":        plain(pointwise{f: math.Log, derivative: func(x float64) float64 { return 1 / x }}),
 	"Neg":        plain(pointwise{f: func(x float64) float64 { return -x }, ofOutput: func(float64) float64 { return -1 }}),
 	"Reciprocal": plain(pointwise{f: func(x float64) float64 { return 1 / x }, ofOutput: func(y float64) float64 { return -y * y }}),
 	"Selu":       selu,
-	"Sigmoid":    plain(pointwise{f: sigmoid, ofOutput: func(y float64) float64 { return y * (1 - y) }}),
+	"Sigmoid":    plain(pointwise{f: sigmoid, ofOutput: func(y float64) float64 { return y * (1 - y) }, fast: kernel.Sigmoid, fastGrad: kernel.SigmoidGrad}),
 	"Softplus":   plain(pointwise{f: softplus, derivative: sigmoid}),
 	"Sqrt":       plain(pointwise{f: math.Sqrt, ofOutput: func(y float64) float64 { return 0.5 / y }}),
-	"Tanh":       plain(pointwise{f: math.Tanh, ofOutput: func(y float64) float64 { return 1 - y*y }}),
+	"Tanh":       plain(pointwise{f: math.Tanh, ofOutput: func(y float64) float64 { return 1 - y*y }, fast: kernel.Tanh, fastGrad: kernel.TanhGrad}),
 }
 
 func plain(p pointwise) func(*onnx.Node) (pointwise, error) {
@@ -147,6 +181,7 @@ func gelu(n *onnx.Node) (pointwise, error) {
 			derivative: func(x float64) float64 {
 				return 0.5*(1+math.Erf(x/math.Sqrt2)) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 			},
+			fast: kernel.GELU, fastGrad: kernel.GELUGrad,
 		}, nil
 	case "tanh":
 		c := math.Sqrt(2 / math.Pi)
@@ -182,8 +217,9 @@ func lowerPointwise(b *builder, n *onnx.Node) error {
 
 func (p pointwise) apply(name string, x *G.Node) (*G.Node, error) {
 	return apply(op{
-		name: name,
-		out:  x.Shape().Clone(),
+		name:  name,
+		instr: vm.Pointwise{F: p.pieces()},
+		out:   x.Shape().Clone(),
 		eval: func(out []float32, in [][]float32) {
 			for i, v := range in[0] {
 				out[i] = float32(p.f(float64(v)))
@@ -196,8 +232,9 @@ func (p pointwise) apply(name string, x *G.Node) (*G.Node, error) {
 				d, of = p.ofOutput, y
 			}
 			dx, err := apply(op{
-				name: name + "Grad",
-				out:  x.Shape().Clone(),
+				name:  name + "Grad",
+				instr: vm.Pointwise{F: p.gradPieces()},
+				out:   x.Shape().Clone(),
 				eval: func(out []float32, in [][]float32) {
 					for i, v := range in[0] {
 						out[i] = float32(d(float64(v)) * float64(in[1][i]))
@@ -236,8 +273,23 @@ func lowerClip(b *builder, n *onnx.Node) error {
 		}
 		*bound = float64(v[0])
 	}
+	lo, hi := float32(low), float32(high)
 	y, err := pointwise{
 		f: func(x float64) float64 { return min(max(x, low), high) },
+		fast: func(y []float32, x ...[]float32) {
+			for i, v := range x[0] {
+				y[i] = min(max(v, lo), hi)
+			}
+		},
+		fastGrad: func(dx []float32, x ...[]float32) {
+			for i, v := range x[0] {
+				if v > lo && v < hi {
+					dx[i] = x[1][i]
+				} else {
+					dx[i] = 0
+				}
+			}
+		},
 		derivative: func(x float64) float64 {
 			if x > low && x < high {
 				return 1

@@ -119,16 +119,27 @@ func maxPoolAny(w reference.Window, out tensor.Shape, x *G.Node) (*G.Node, error
 // averagePool is the mean over every window, with pad the padding counting as zeros.
 func averagePool(w reference.Window, pad bool, out tensor.Shape, x *G.Node) (*G.Node, error) {
 	planes := out[0] * out[1]
+	var forward, backward vm.Instr
+	if len(w.In) == 2 {
+		g, err := flatWindow(w, x.Shape(), false)
+		if err != nil {
+			return nil, err
+		}
+		g.P, g.Q = w.Out[0], w.Out[1] // one more where ceil_mode says so
+		forward, backward = vm.AveragePool{G: g, Pad: pad}, vm.AveragePoolGrad{G: g, Pad: pad}
+	}
 	return apply(op{
-		name: "AveragePool",
-		out:  out,
-		eval: func(y []float32, in [][]float32) { reference.AveragePool(w, planes, pad, y, in[0]) },
-		diff: []bool{true},
+		name:  "AveragePool",
+		instr: forward,
+		out:   out,
+		eval:  func(y []float32, in [][]float32) { reference.AveragePool(w, planes, pad, y, in[0]) },
+		diff:  []bool{true},
 		grad: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 			dx, err := apply(op{
-				name: "AveragePoolGrad",
-				out:  in[0].Shape().Clone(),
-				eval: func(dx []float32, in [][]float32) { reference.AveragePoolGrad(w, planes, pad, dx, in[0]) },
+				name:  "AveragePoolGrad",
+				instr: backward,
+				out:   in[0].Shape().Clone(),
+				eval:  func(dx []float32, in [][]float32) { reference.AveragePoolGrad(w, planes, pad, dx, in[0]) },
 			}, dy)
 			return G.Nodes{dx}, err
 		},

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -107,9 +108,12 @@ func lowerSlice(b *builder, n *onnx.Node) error {
 		return err
 	}
 	var y *G.Node
-	if from := m.Offset[len(s)-1]; len(s) == 2 && out[0] == s[0] && m.Offset[0][len(m.Offset[0])-1] == (s[0]-1)*s[1] && from[len(from)-1] == from[0]+len(from)-1 {
-		y, err = sliceColumns(x, from[0], from[0]+len(from))
-	} else {
+	switch axis, from := singleCut(s, out, m); {
+	case axis == 1 && len(s) == 2:
+		y, err = sliceColumns(x, from, from+out[1])
+	case axis >= 0:
+		y, err = sliceAxis(x, axis, from, from+out[axis])
+	default:
 		y, err = move("Slice", m, out, x, nil)
 	}
 	if err != nil {
@@ -117,6 +121,24 @@ func lowerSlice(b *builder, n *onnx.Node) error {
 	}
 	b.set(n.Outputs[0], y)
 	return nil
+}
+
+// singleCut returns the one axis of which a Slice takes a part, in steps of 1, and where
+// it starts; −1 if it is another kind.
+func singleCut(s, out tensor.Shape, m reference.Map) (axis, from int) {
+	axis = -1
+	whole := identityMap(s)
+	for k := range s {
+		if slices.Equal(m.Offset[k], whole.Offset[k]) {
+			continue
+		}
+		at := slices.Index(whole.Offset[k], m.Offset[k][0])
+		if axis >= 0 || at+out[k] > s[k] || !slices.Equal(m.Offset[k], whole.Offset[k][at:at+out[k]]) {
+			return -1, 0
+		}
+		axis, from = k, at
+	}
+	return axis, from
 }
 
 // sliceColumns takes columns from:to of a matrix. The gradient outside is zero.

@@ -5,6 +5,7 @@ import (
 
 	"onnxclr/importer/onnx"
 	"onnxclr/internal/kernel/reference"
+	"onnxclr/internal/vm"
 )
 
 // lowerSoftmax: ONNX Softmax and LogSoftmax. From opset 13 on they normalise along one
@@ -47,15 +48,21 @@ func softmax(outer, n, inner int, log bool, x *G.Node) (*G.Node, error) {
 	if log {
 		name = "LogSoftmax"
 	}
+	var forward, backward vm.Instr
+	if inner == 1 {
+		forward, backward = vm.Softmax{Rows: outer, N: n, Log: log}, vm.SoftmaxGrad{Rows: outer, N: n, Log: log}
+	}
 	return apply(op{
-		name: name,
-		out:  x.Shape().Clone(),
-		eval: func(y []float32, in [][]float32) { reference.Softmax(outer, n, inner, log, y, in[0]) },
-		diff: []bool{true},
+		name:  name,
+		instr: forward,
+		out:   x.Shape().Clone(),
+		eval:  func(y []float32, in [][]float32) { reference.Softmax(outer, n, inner, log, y, in[0]) },
+		diff:  []bool{true},
 		grad: func(_ G.Nodes, y, dy *G.Node) (G.Nodes, error) {
 			dx, err := apply(op{
-				name: name + "Grad",
-				out:  y.Shape().Clone(),
+				name:  name + "Grad",
+				instr: backward,
+				out:   y.Shape().Clone(),
 				eval: func(dx []float32, in [][]float32) {
 					reference.SoftmaxGrad(outer, n, inner, log, dx, in[0], in[1])
 				},

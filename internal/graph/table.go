@@ -48,7 +48,7 @@ var operators = map[string]func(*builder, *onnx.Node) error{
 	"Squeeze":            lowerReshape,
 	"Sub":                lowerPairwise,
 	"Sum":                lowerPairwise,
-	"Transpose":          lowerMove(transposeMap),
+	"Transpose":          lowerTranspose,
 	"Unsqueeze":          lowerReshape,
 }
 

@@ -139,6 +139,8 @@ func (m *Machine) lower(i *instruction) (workspace int, err error) {
 		}
 	case call:
 		m.call(i, op.do)
+	case general:
+		i.run = op.lower(m, i)
 	default:
 		return 0, fmt.Errorf("vm: no kernel for instruction %T of %s", i.op, i.name)
 	}

@@ -40,6 +40,9 @@ func shareInPlace(code []*instruction) {
 	for k, i := range code {
 		out := i.out[0]
 		for _, at := range overwrites(i.op) {
+			if at >= len(i.in) {
+				break
+			}
 			v := i.in[at]
 			r := v.root()
 			if v.leaf || r.leaf || r.end > k || v.size != out.size || readTwice(i, v) {
@@ -55,6 +58,8 @@ func shareInPlace(code []*instruction) {
 // overwrites lists the operands whose storage the result may take, best first.
 func overwrites(op Instr) []int {
 	switch op := op.(type) {
+	case general:
+		return op.overwrites()
 	case Reshape:
 		return []int{0}
 	case Add:

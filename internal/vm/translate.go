@@ -126,7 +126,19 @@ func (t *translator) newValue(name string, shape []int) *value {
 // which one the result is.
 func (t *translator) layout(i *instruction) {
 	out := i.out[0]
+	if g, ok := i.op.(general); ok {
+		g.arrange(t, i)
+		return
+	}
 	switch i.op.(type) {
+	case Reshape:
+		// Merging the pixels' axes keeps images as they are stored.
+		v := i.in[0]
+		if v.pixelMajor && ordered(out.shape) && slices.Equal(out.shape[:2], v.shape[:2]) {
+			out.pixelMajor = true
+		} else {
+			i.in[0] = t.rowMajor(v)
+		}
 	case Conv, MaxPool, MaxPoolGrad, BatchNorm, BatchNormGradInput, FrozenBatchNormGradInput:
 		t.images(i, isFilter(i.op))
 		out.pixelMajor = ordered(out.shape)

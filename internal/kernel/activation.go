@@ -1,0 +1,192 @@
+package kernel
+
+import "math"
+
+// The functions below work on pieces of arrays, as Each and Broadcast call them: y and
+// all of x have one length, and y may be one of x.
+
+// exp32 is exp(x) in float32, within two units in the last place; 0 below −87.3, +∞
+// above 88.7. x = n·ln 2 + r with |r| ≤ ln(2)/2, and exp(r) is a polynomial (S. Moshier,
+// Cephes, expf).
+func exp32(x float32) float32 {
+	switch {
+	case x < -87.3:
+		return 0
+	case x > 88.7:
+		return float32(math.Inf(1))
+	case x != x:
+		return x
+	}
+	t := x*1.44269504 + 12582912 // 1.5·2²³: the sum is rounded to an integer
+	n := int32(math.Float32bits(t)) - 0x4B400000
+	m := t - 12582912
+	r := x - m*0.693359375 - m*-2.12194440e-4
+	y := float32(1.9875691500e-4)
+	y = y*r + 1.3981999507e-3
+	y = y*r + 8.3334519073e-3
+	y = y*r + 4.1665795894e-2
+	y = y*r + 1.6666665459e-1
+	y = y*r + 5.0000001201e-1
+	y = y*r*r + r + 1
+	if n > 127 {
+		return y * math.Float32frombits(254<<23) * 2
+	}
+	return y * math.Float32frombits(uint32(n+127)<<23)
+}
+
+// erf32 is erf(x), and exp(−x²) along the way; the error is below 2e-7 (Abramowitz and
+// Stegun, 7.1.26).
+func erf32(x float32) (erf, gauss float32) {
+	a := x
+	if x < 0 {
+		a = -x
+	}
+	gauss = exp32(-x * x)
+	t := 1 / (1 + 0.3275911*a)
+	erf = 1 - t*(0.254829592+t*(-0.284496736+t*(1.421413741+t*(-1.453152027+t*1.061405429))))*gauss
+	if x < 0 {
+		erf = -erf
+	}
+	return erf, gauss
+}
+
+// Exp writes exp(x).
+func Exp(y []float32, x ...[]float32) {
+	for i, v := range x[0][:len(y)] {
+		y[i] = exp32(v)
+	}
+}
+
+// Sigmoid writes 1/(1 + exp(−x)).
+func Sigmoid(y []float32, x ...[]float32) {
+	for i, v := range x[0][:len(y)] {
+		y[i] = 1 / (1 + exp32(-v))
+	}
+}
+
+// SigmoidGrad writes dy·y·(1 − y) from Sigmoid's output y and dy.
+func SigmoidGrad(dx []float32, x ...[]float32) {
+	y, dy := x[0][:len(dx)], x[1][:len(dx)]
+	for i, v := range y {
+		dx[i] = dy[i] * v * (1 - v)
+	}
+}
+
+// Tanh writes tanh(x) = x·(…) near 0, else 1 − 2/(exp(2x) + 1).
+func Tanh(y []float32, x ...[]float32) {
+	for i, v := range x[0][:len(y)] {
+		if s := v * v; s < 0.39 {
+			y[i] = v + v*s*(-3.33332819e-1+s*(1.33314422e-1+s*(-5.37397155e-2+s*(2.06390887e-2-s*5.70498872e-3))))
+			continue
+		}
+		y[i] = 1 - 2/(exp32(2*v)+1)
+	}
+}
+
+// TanhGrad writes dy·(1 − y²) from Tanh's output y and dy.
+func TanhGrad(dx []float32, x ...[]float32) {
+	y, dy := x[0][:len(dx)], x[1][:len(dx)]
+	for i, v := range y {
+		dx[i] = dy[i] * (1 - v*v)
+	}
+}
+
+// Erf writes erf(x).
+func Erf(y []float32, x ...[]float32) {
+	for i, v := range x[0][:len(y)] {
+		y[i], _ = erf32(v)
+	}
+}
+
+// ErfGrad writes dy·2/√π·exp(−x²).
+func ErfGrad(dx []float32, x ...[]float32) {
+	v, dy := x[0][:len(dx)], x[1][:len(dx)]
+	for i, v := range v {
+		dx[i] = dy[i] * 1.12837917 * exp32(-v*v)
+	}
+}
+
+const inverseRoot2 = 1 / math.Sqrt2
+
+// GELU writes x·Φ(x), Φ the normal distribution's.
+func GELU(y []float32, x ...[]float32) {
+	for i, v := range x[0][:len(y)] {
+		e, _ := erf32(v * inverseRoot2)
+		y[i] = 0.5 * v * (1 + e)
+	}
+}
+
+// GELUGrad writes dy·(Φ(x) + x·φ(x)).
+func GELUGrad(dx []float32, x ...[]float32) {
+	v, dy := x[0][:len(dx)], x[1][:len(dx)]
+	for i, v := range v {
+		e, gauss := erf32(v * inverseRoot2)
+		dx[i] = dy[i] * (0.5*(1+e) + v*gauss*0.398942280)
+	}
+}
+
+// HardSwish writes x·min(max(x/6 + ½, 0), 1).
+func HardSwish(y []float32, x ...[]float32) {
+	for i, v := range x[0][:len(y)] {
+		y[i] = v * min(max(v*(1.0/6)+0.5, 0), 1)
+	}
+}
+
+// HardSwishGrad writes dy times 0 below −3, x/3 + ½ up to 3, 1 above.
+func HardSwishGrad(dx []float32, x ...[]float32) {
+	v, dy := x[0][:len(dx)], x[1][:len(dx)]
+	for i, v := range v {
+		d := v*(1.0/3) + 0.5
+		if v < -3 {
+			d = 0
+		} else if v > 3 {
+			d = 1
+		}
+		dx[i] = dy[i] * d
+	}
+}
+
+// Sum, Difference, Product and Quotient are arithmetic of two pieces.
+func Sum(y []float32, x ...[]float32) {
+	a, b := x[0][:len(y)], x[1][:len(y)]
+	for i, v := range a {
+		y[i] = v + b[i]
+	}
+}
+
+// Difference writes a − b.
+func Difference(y []float32, x ...[]float32) {
+	a, b := x[0][:len(y)], x[1][:len(y)]
+	for i, v := range a {
+		y[i] = v - b[i]
+	}
+}
+
+// Product writes a·b.
+func Product(y []float32, x ...[]float32) {
+	a, b := x[0][:len(y)], x[1][:len(y)]
+	for i, v := range a {
+		y[i] = v * b[i]
+	}
+}
+
+// Quotient writes a/b.
+func Quotient(y []float32, x ...[]float32) {
+	a, b := x[0][:len(y)], x[1][:len(y)]
+	for i, v := range a {
+		y[i] = v / b[i]
+	}
+}
+
+// Scale returns what writes s·x.
+func Scale(s float32) func(y []float32, x ...[]float32) {
+	return func(y []float32, x ...[]float32) {
+		if s == 1 {
+			copy(y, x[0])
+			return
+		}
+		for i, v := range x[0][:len(y)] {
+			y[i] = s * v
+		}
+	}
+}
