@@ -112,8 +112,6 @@ func reluGradAVX2(dx *float32, y *float32, dy *float32, n int)
 
 func addAVX2(y *float32, a *float32, b *float32, n int, floor float32)
 
-func addReLUGradAVX2(dx *float32, y *float32, a *float32, b *float32, n int)
-
 func stepAVX2(w *float32, grad *float32, velocity *float32, n int, lr float32, momentum float32, decay float32, trust float32, keep float32, look float32)
 
 func squaresAVX2(w *float32, n int) float64

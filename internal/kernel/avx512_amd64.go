@@ -144,8 +144,6 @@ func reluGradAVX512(dx *float32, y *float32, dy *float32, n int)
 
 func addAVX512(y *float32, a *float32, b *float32, n int, floor float32)
 
-func addReLUGradAVX512(dx *float32, y *float32, a *float32, b *float32, n int)
-
 func stepAVX512(w *float32, grad *float32, velocity *float32, n int, lr float32, momentum float32, decay float32, trust float32, keep float32, look float32)
 
 func squaresAVX512(w *float32, n int) float64

@@ -5,7 +5,6 @@ type flatArgs struct {
 	n       int
 	y, a, b []float32
 	mask    []float32
-	floor   float32
 	step    stepScalars
 }
 
@@ -51,40 +50,12 @@ func ReLUGrad(p *Pool, dx, y, dy []float32) {
 }
 
 // Add writes y = a + b. All have equal length; y may be a or b.
-func Add(p *Pool, y, a, b []float32) { addInto(p, "Add", y, a, b, negInf) }
-
-// AddReLU writes y = max(a + b, 0). All have equal length; y may be a or b.
-func AddReLU(p *Pool, y, a, b []float32) { addInto(p, "AddReLU", y, a, b, 0) }
-
-func addInto(p *Pool, op string, y, a, b []float32, floor float32) {
-	mustLen(op, "y", len(y), len(a))
-	mustLen(op, "b", len(b), len(a))
-	p.sweep(flatArgs{n: len(y), y: y, a: a, b: b, floor: floor}, func(p *Pool, task int, w *worker) {
+func Add(p *Pool, y, a, b []float32) {
+	mustLen("Add", "y", len(y), len(a))
+	mustLen("Add", "b", len(b), len(a))
+	p.sweep(flatArgs{n: len(y), y: y, a: a, b: b}, func(p *Pool, task int, w *worker) {
 		f := &p.flat
 		i, n := f.span(task)
-		p.m.add(&f.y[i], &f.a[i], &f.b[i], n, f.floor)
-	})
-}
-
-// AddReLUGrad writes dx = a + b where y > 0 (or NaN) and 0 elsewhere: ReLUGrad of a
-// gradient that arrives in two parts. All have equal length; dx may be any of them.
-func AddReLUGrad(p *Pool, dx, y, a, b []float32) {
-	mustLen("AddReLUGrad", "dx", len(dx), len(y))
-	mustLen("AddReLUGrad", "a", len(a), len(y))
-	mustLen("AddReLUGrad", "b", len(b), len(y))
-	p.sweep(flatArgs{n: len(y), y: dx, mask: y, a: a, b: b}, func(p *Pool, task int, w *worker) {
-		f := &p.flat
-		i, n := f.span(task)
-		p.m.addReLUGrad(&f.y[i], &f.mask[i], &f.a[i], &f.b[i], n)
-	})
-}
-
-// Copy writes dst = src, of equal length.
-func Copy(p *Pool, dst, src []float32) {
-	mustLen("Copy", "dst", len(dst), len(src))
-	p.sweep(flatArgs{n: len(src), y: dst, a: src}, func(p *Pool, task int, w *worker) {
-		f := &p.flat
-		i, n := f.span(task)
-		copy(f.y[i:i+n], f.a[i:i+n])
+		p.m.add(&f.y[i], &f.a[i], &f.b[i], n, negInf)
 	})
 }

@@ -32,12 +32,11 @@ type machine struct {
 	gradRows   func(dx, x, dy, mask *float32, ld, rows, cols int, mean, dyScale, xScale, shift *float32)
 	transpose  func(dst *float32, ldd int, src *float32, lds, rows, cols int)
 
-	relu        func(y, x *float32, n int)
-	reluGrad    func(dx, y, dy *float32, n int)
-	add         func(y, a, b *float32, n int, floor float32)
-	addReLUGrad func(dx, y, a, b *float32, n int)
-	step        func(w, grad, velocity *float32, n int, s *stepScalars)
-	squares     func(w, grad *float32, n int, decay float32) (ww, gg float64)
+	relu     func(y, x *float32, n int)
+	reluGrad func(dx, y, dy *float32, n int)
+	add      func(y, a, b *float32, n int, floor float32)
+	step     func(w, grad, velocity *float32, n int, s *stepScalars)
+	squares  func(w, grad *float32, n int, decay float32) (ww, gg float64)
 
 	winograd4, winograd2 *winogradSet
 	winogradStride       *strideSet

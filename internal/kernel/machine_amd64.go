@@ -52,11 +52,10 @@ var avx512Machine = machine{
 		}
 		gradRowsMaskedAVX512(dx, x, dy, mask, ld, rows, cols, mean, dyScale, xScale, shift)
 	},
-	transpose:   transposeAVX2,
-	relu:        reluAVX512,
-	reluGrad:    reluGradAVX512,
-	add:         addAVX512,
-	addReLUGrad: addReLUGradAVX512,
+	transpose: transposeAVX2,
+	relu:      reluAVX512,
+	reluGrad:  reluGradAVX512,
+	add:       addAVX512,
 	step: func(w, grad, velocity *float32, n int, s *stepScalars) {
 		stepAVX512(w, grad, velocity, n, s.lr, s.momentum, s.decay, s.trust, s.keep, s.look)
 	},
@@ -109,11 +108,10 @@ var avx2Machine = machine{
 		}
 		gradRowsMaskedAVX2(dx, x, dy, mask, ld, rows, cols, mean, dyScale, xScale, shift)
 	},
-	transpose:   transposeAVX2,
-	relu:        reluAVX2,
-	reluGrad:    reluGradAVX2,
-	add:         addAVX2,
-	addReLUGrad: addReLUGradAVX2,
+	transpose: transposeAVX2,
+	relu:      reluAVX2,
+	reluGrad:  reluGradAVX2,
+	add:       addAVX2,
 	step: func(w, grad, velocity *float32, n int, s *stepScalars) {
 		stepAVX2(w, grad, velocity, n, s.lr, s.momentum, s.decay, s.trust, s.keep, s.look)
 	},

@@ -22,7 +22,6 @@ var portableMachine = machine{
 	relu:           relu,
 	reluGrad:       reluGrad,
 	add:            add,
-	addReLUGrad:    addReLUGrad,
 	step:           step,
 	squares:        squares,
 	winograd4:      &portableWinograd4,
@@ -237,18 +236,6 @@ func add(y, a, b *float32, n int, floor float32) {
 	out, bs := view(y, n), view(b, n)
 	for i, v := range view(a, n) {
 		out[i] = max(v+bs[i], floor)
-	}
-}
-
-// addReLUGrad writes dx = a + b, and 0 where y ≤ 0.
-func addReLUGrad(dx, y, a, b *float32, n int) {
-	out, as, bs := view(dx, n), view(a, n), view(b, n)
-	for i, v := range view(y, n) {
-		if v <= 0 {
-			out[i] = 0
-		} else {
-			out[i] = as[i] + bs[i]
-		}
 	}
 }
 

@@ -67,21 +67,6 @@ func (v isa) flatPasses() {
 	VZEROUPPER()
 	RET()
 
-	TEXT("addReLUGrad"+v.name, NOSPLIT, "func(dx, y, a, b *float32, n int)")
-	dx, y, a, b, n = pointer("dx"), pointer("y"), pointer("a"), pointer("b"), pointer("n")
-	v.zero(zero)
-	v.flat(n, 4, []reg64{dx, y, a, b}, func(u int, k mask) {
-		s, t, g := v.r(3*u), v.r(3*u+1), v.r(3*u+2)
-		v.load(at(a, u), s, k)
-		v.load(at(b, u), t, k)
-		VADDPS(t, s, s)
-		v.load(at(y, u), g, k)
-		v.gate(g, zero, s)
-		v.store(s, at(dx, u), k)
-	})
-	VZEROUPPER()
-	RET()
-
 	v.step()
 	v.squares(false)
 	v.squares(true)
