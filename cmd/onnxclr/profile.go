@@ -46,7 +46,7 @@ func printProfile(t *terminal, p *train.Profile) {
 	t.print("peaks of %d workers with %s kernels, measured before the first step: %.0f GFLOP/s, %.1f GB/s;\n", p.Workers, p.Kernels, p.Peak.FLOPs/1e9, p.Peak.Bytes/1e9)
 	t.print("%% of peak is of the one that bounds an operator more\n")
 	if above {
-		t.print("above 100 %%: Winograd's filtering multiplies less than is counted, or arrays came from the caches\n")
+		t.print("above 100 %%: Winograd's filtering multiplies less than is counted, bf16 products outrun fp32, or arrays came from the caches\n")
 	}
 }
 
