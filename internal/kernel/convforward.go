@@ -55,7 +55,7 @@ func ConvForward(p *Pool, a *ConvForwardArgs) {
 	defer p.mu.Unlock()
 	p.constants(max(g.K, maxTile))
 	c := &p.conv
-	m := forwardTile(g, a.Exact, a.Precision)
+	m := forwardPassTile(g, a.Exact, a.Precision)
 	c.setForward(g, a.X, a.W, a.In, m == 0)
 	c.setPrecision(a.Precision, m > 0)
 	c.out, c.ld, c.rows, c.parts = a.Y, g.K, g.N*g.P*g.Q/parts, parts

@@ -36,7 +36,7 @@ func PeakLoop(p *Pool, rounds int) (run func(), work int64) {
 }
 
 // UsesWinograd reports whether a convolution is not direct unless told to be exact.
-func UsesWinograd(g Conv) bool { return winogradTile(g, g.P, g.Q) > 0 }
+func UsesWinograd(g Conv) bool { return winogradTile(g, g.P, g.Q, 4) > 0 }
 
 // RoundBF16 rounds to bfloat16.
 func RoundBF16(v float32) float32 { return math.Float32frombits(half(v) << 16) }

@@ -3,7 +3,8 @@ package kernel
 // winogradTile returns the side m of the output squares with which a convolution of
 // this geometry is computed fastest, or 0 for direct convolution, and p and q say
 // how large the output is: that of the convolution, or for its gradient the input.
-func winogradTile(g Conv, p, q int) int {
+// The side is at most largest.
+func winogradTile(g Conv, p, q, largest int) int {
 	if winogradStride(g) {
 		return 4
 	}
@@ -18,7 +19,7 @@ func winogradTile(g Conv, p, q int) int {
 	// Multiplications for all outputs, squares at the edge being cut.
 	four, two := 36*ceilDiv(p, 4)*ceilDiv(q, 4), 16*ceilDiv(p, 2)*ceilDiv(q, 2)
 	m, cost := 4, four
-	if two < four || two == four && p <= 2 {
+	if two < four || two == four && p <= 2 || largest == 2 {
 		m, cost = 2, two
 	}
 	if 2*cost > 9*p*q {
@@ -37,7 +38,7 @@ func forwardTile(g Conv, exact bool, f Precision) int {
 	if exact || f == BF16 && g.StrideH > 1 {
 		return 0
 	}
-	return winogradTile(g, g.P, g.Q)
+	return winogradTile(g, g.P, g.Q, 4)
 }
 
 // backwardTile is winogradTile of the gradient of the input.
@@ -45,7 +46,7 @@ func backwardTile(g Conv, exact bool, f Precision) int {
 	if exact || f == BF16 && g.StrideH > 1 {
 		return 0
 	}
-	return winogradTile(g, g.H, g.W)
+	return winogradTile(g, g.H, g.W, 4)
 }
 
 // The parts of a worker's scratch memory: a strip of padded input rows, transformed
