@@ -35,3 +35,32 @@ func (p *Pool) pairPatches(s *patches, dst operand, from, n, col, cols int) {
 		dst.p, src.p = at(dst.p, count/2*dst.ld), at(src.p, count*src.ld)
 	}
 }
+
+// packPairs is filterPanels.pack of pairs of rows, which fill half of dst.
+func (p *Pool) packPairs(f *filterPanels, w *worker, dst []float32, set, panel int) {
+	rows, cols := f.channels()
+	col := panel * f.tile
+	width := min(f.tile, cols-col)
+	out := operand{&dst[0], f.tile}
+	if f.size == 1 && f.merge == 1 {
+		if width < f.tile {
+			clear(dst)
+		}
+		if f.backward {
+			p.pair(out, operand{&f.w[set*rows*cols+col], cols}, rows, width)
+			return
+		}
+		if rows%2 == 0 && width*rows <= scratchFloats {
+			// Pairs are neighbours in the filter.
+			p.m.half.narrowRows(&w.memory[0], rows, &f.w[(set*cols+col)*rows], rows, width, rows)
+			p.m.transpose(out.p, out.ld, &w.memory[0], rows/2, width, rows/2)
+			return
+		}
+	}
+	packed := dst
+	if f.depth*f.tile <= scratchFloats/2 {
+		packed = w.memory[scratchFloats/2:][:f.depth*f.tile]
+	}
+	f.pack(p.m, w, packed, set, panel)
+	p.pair(out, operand{&packed[0], f.tile}, f.depth, f.tile)
+}

@@ -91,3 +91,19 @@ func forwardPassTile(g Conv, exact bool, f Precision) int {
 	}
 	return forwardTile(g, exact, f)
 }
+
+// pairFilters transforms a panel of packed filters of c channels and rounds it to
+// pairs of channels: to panels spacing floats apart.
+func (p *Pool) pairFilters(wk *worker, dst *float32, spacing int, packed *float32, c int) {
+	const step = 16 // channels at a time, which stay in the second-level cache
+	w, tile := &p.squares, p.conv.filters.tile
+	// The scratch memory where filters are rearranged, which is done.
+	between := wk.memory[:w.taps*w.taps*step*tile]
+	for from := 0; from < c; from += step {
+		n := min(step, c-from)
+		w.set.filter(&between[0], w.taps*n*tile, n*tile, at(packed, from*tile), 3*c*tile, c*tile, n*tile)
+		for e := range w.taps * w.taps {
+			p.pair(operand{at(dst, e*spacing+from/2*tile), tile}, operand{&between[e*n*tile], tile}, n, tile)
+		}
+	}
+}

@@ -51,10 +51,10 @@ func (p *Pool) packFilters(f *filterPanels) {
 	p.dispatch(f.sets*f.panels, func(p *Pool, task int, w *worker) {
 		f := &p.conv.filters
 		panel := f.packed[task*f.depth*f.tile:][:f.depth*f.tile]
-		f.pack(p.m, w, panel, task/f.panels, task%f.panels)
 		if f.half {
-			b := operand{&panel[0], f.tile}
-			p.pair(b, b, f.depth, f.tile)
+			p.packPairs(f, w, panel, task/f.panels, task%f.panels)
+		} else {
+			f.pack(p.m, w, panel, task/f.panels, task%f.panels)
 		}
 	})
 }

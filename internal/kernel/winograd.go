@@ -138,13 +138,11 @@ func winogradFilterTask(p *Pool, task int, wk *worker) {
 	size := p.conv.patches.c * f.tile // of the panel of one tap
 	packed := wk.memory[scratchFloats/2:][:9*size]
 	f.pack(p.m, wk, packed, 0, task)
-	w.set.filter(&w.filters[task*size], w.taps*w.filterSpacing, w.filterSpacing, &packed[0], 3*size, size, size)
 	if f.half {
-		for e := range w.n * w.n {
-			b := operand{&w.filters[e*w.filterSpacing+task*size], f.tile}
-			p.pair(b, b, p.conv.patches.c, f.tile)
-		}
+		p.pairFilters(wk, &w.filters[task*size], w.filterSpacing, &packed[0], p.conv.patches.c)
+		return
 	}
+	w.set.filter(&w.filters[task*size], w.taps*w.filterSpacing, w.filterSpacing, &packed[0], 3*size, size, size)
 }
 
 // winogradTask computes some rows of squares and some channels of the output.

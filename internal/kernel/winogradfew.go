@@ -45,12 +45,10 @@ func fewSquaresTask(p *Pool, task int, wk *worker) {
 	products, rest := wk.memory[:w.n*w.n*squares*f.tile], wk.memory[w.n*w.n*fewSquares*f.tile:]
 	packed, filters := rest[:9*size], rest[9*size:][:w.n*w.n*size]
 	f.pack(p.m, wk, packed, 0, task)
-	set.filter(&filters[0], w.n*size, size, &packed[0], 3*size, size, size)
 	if f.half {
-		for e := range w.n * w.n {
-			b := operand{&filters[e*size], f.tile}
-			p.pair(b, b, s.c, f.tile)
-		}
+		p.pairFilters(wk, &filters[0], size, &packed[0], s.c)
+	} else {
+		set.filter(&filters[0], w.n*size, size, &packed[0], 3*size, size, size)
 	}
 	for e := range w.n * w.n {
 		wk.product(p.m, c.half, operand{&products[e*squares*f.tile], f.tile}, operand{&w.filters[e*squares*ld], ld},
