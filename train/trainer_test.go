@@ -424,6 +424,31 @@ func TestOneRunADirectory(t *testing.T) {
 	mustRun(t, dir, recipe(t, simclr...), Options{Force: true}) // it is free again
 }
 
+// So is the precision. With bf16 the loss of a short run stays near that of fp32.
+func TestPrecision(t *testing.T) {
+	fp32, bf16 := t.TempDir(), t.TempDir()
+	flags := append(simclr, "model", wide(t), "data", "generated:textures", "image-size", "32", "batch", "16", "steps", "10", "warmup-epochs", "0", "lr", "0.02")
+	loss := func(dir string, flags ...string) (Recipe, float32) {
+		var w watcher
+		var sum float32
+		w.step = func(m Metrics) { sum += m.Loss / 10 }
+		r := recipe(t, flags...)
+		if err := Run(t.Context(), r, Options{Dir: dir, Reporter: &w}); err != nil {
+			t.Fatal(err)
+		}
+		return r, sum
+	}
+	_, want := loss(fp32, flags...)
+	r, got := loss(bf16, append(flags, "precision", "bf16")...)
+	golden.Check(t, "mean loss", golden.BF16Loss, []float32{got}, []float32{want})
+	if outcome(t, fp32)[modelName] == outcome(t, bf16)[modelName] {
+		t.Error("bf16 changed nothing")
+	}
+	if err := Run(t.Context(), r, Options{Dir: fp32, Resume: true}); err == nil || !strings.Contains(err.Error(), "precision is bf16, was fp32") {
+		t.Errorf("resumed otherwise: %v", err)
+	}
+}
+
 // A profile accounts for all of a step, leaves the warm-up out, and changes nothing.
 func TestProfile(t *testing.T) {
 	plain, profiled := t.TempDir(), t.TempDir()

@@ -48,6 +48,11 @@ var (
 	// BF16 is for one convolution whose operands are rounded to bfloat16, before or
 	// after Winograd's transforms, against float64.
 	BF16 = Class{"bf16", ofLargest, 2e-2}
+	// BF16Model is for loss and gradients of a small network in bf16 against fp32: every
+	// layer amplifies the errors of those before it.
+	BF16Model = Class{"bf16 model", ofLargest, 2e-1}
+	// BF16Loss is for the loss of a run in bf16 against the same run in fp32.
+	BF16Loss = Class{"bf16 loss", ofEach, 2e-2}
 	// TorchBackward is for gradients that went through a few operators.
 	TorchBackward = Class{"torch backward", ofLargest, 1e-4}
 	// ModelLoss is for a loss behind a whole network.
