@@ -18,10 +18,8 @@ type Pool struct {
 	mu      sync.Mutex // held by the running kernel
 	closed  bool
 
-	// The tasks being run: run(p, i, worker) for i in [0, tasks).
+	// The tasks being run: run(p, i, worker) for those in the workers' shares.
 	run     func(p *Pool, task int, w *worker)
-	tasks   int64
-	next    atomic.Int64
 	epoch   atomic.Uint32
 	pending atomic.Int32
 	waiting atomic.Bool
@@ -57,6 +55,32 @@ type worker struct {
 	memory  []float32 // scratchFloats, aligned to a cache line
 
 	widened []float32 // bfloat16 operands as float32, where they must be
+
+	_     [cacheLine]byte
+	share atomic.Uint64 // tasks not yet begun: see share
+	_     [cacheLine]byte
+}
+
+// share is the tasks [first, end).
+func share(first, end int) uint64 { return uint64(first)<<32 | uint64(end) }
+
+// take returns the first task of the worker's share, or the last one, and whether
+// there was one.
+func (w *worker) take(last bool) (task int, ok bool) {
+	for {
+		s := w.share.Load()
+		first, end := int(s>>32), int(s&(1<<32-1))
+		if first >= end {
+			return 0, false
+		}
+		task, rest := first, share(first+1, end)
+		if last {
+			task, rest = end-1, share(first, end-1)
+		}
+		if w.share.CompareAndSwap(s, rest) {
+			return task, true
+		}
+	}
 }
 
 type failure struct{ value any }
@@ -128,8 +152,11 @@ func (p *Pool) dispatch(tasks int, run func(p *Pool, task int, w *worker)) {
 		}
 		return
 	}
-	p.run, p.tasks = run, int64(tasks)
-	p.next.Store(0)
+	p.run = run
+	n := len(p.workers)
+	for i, w := range p.workers {
+		w.share.Store(share(tasks*i/n, tasks*(i+1)/n))
+	}
 	p.pending.Store(int32(len(p.workers) - 1))
 	p.epoch.Add(1)
 	for _, w := range p.workers[1:] {
@@ -144,30 +171,43 @@ func (p *Pool) dispatch(tasks int, run func(p *Pool, task int, w *worker)) {
 	}
 }
 
-// work takes tasks until there are none left.
+// work does the tasks of the worker's share, from the first on, then takes from the
+// ends of the others' shares. Shares are contiguous so that a worker finds in its own
+// cache what the kernel before, split alike, left there.
 func (p *Pool) work(w *worker) {
 	defer func() {
 		if v := recover(); v != nil {
 			p.failure.CompareAndSwap(nil, &failure{v})
-			p.next.Store(p.tasks)
+			for _, other := range p.workers {
+				other.share.Store(0)
+			}
 		}
 	}()
-	for {
-		i := p.next.Add(1) - 1
-		if i >= p.tasks {
-			return
+	for i := range p.workers {
+		from := p.workers[(w.id+i)%len(p.workers)]
+		for {
+			task, ok := from.take(i > 0)
+			if !ok {
+				break
+			}
+			p.run(p, task, w)
 		}
-		p.run(p, int(i), w)
 	}
 }
 
-// spins is how often a goroutine looks again before it goes to sleep: some tens of
-// microseconds, more than the pause between two kernels of a plan.
-const spins = 1 << 12
+// A goroutine that waits looks again quickSpins times, some microseconds, which is
+// more than the pause between two kernels of a plan. Then it looks slowSpins times,
+// some milliseconds, giving its processor away in between: it stays ready to run, so
+// that a system that woke two workers on one processor sees that another one is
+// idle. Then it goes to sleep.
+const (
+	quickSpins = 1 << 12
+	slowSpins  = 1 << 13
+)
 
 // wait returns when every other worker has finished.
 func (p *Pool) wait() {
-	for i := 0; i < spins; i++ {
+	for i := 0; i < quickSpins+slowSpins; i++ {
 		if p.pending.Load() == 0 {
 			return
 		}
@@ -206,7 +246,7 @@ func (p *Pool) serve(w *worker) {
 // already done its part: it looks again.
 func (p *Pool) await(w *worker) uint32 {
 	for {
-		for i := 0; i < spins; i++ {
+		for i := 0; i < quickSpins+slowSpins; i++ {
 			if e := p.epoch.Load(); e != w.seen {
 				return e
 			}
@@ -222,9 +262,13 @@ func (p *Pool) await(w *worker) uint32 {
 	}
 }
 
-// yield lets other goroutines run now and then while its caller looks for work.
+// yield lets other goroutines run now and then while its caller looks for work, and
+// after a while other threads too.
 func yield(i int) {
-	if i%64 == 63 {
+	if i >= quickSpins {
+		yieldProcessor()
+	}
+	if i >= quickSpins || i%64 == 63 {
 		runtime.Gosched()
 	}
 }
