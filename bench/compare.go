@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"onnxclr/importer"
 )
@@ -97,6 +98,10 @@ func convert(checkpoint, onnx string) error {
 	return err
 }
 
+// pause is the time between steps: threads that wait for more work by looping, as
+// ONNX Runtime's do after a step, must not take the processor from the next side.
+const pause = 100 * time.Millisecond
+
 // measure runs one case on every side in turn.
 func measure(self string, p plan, c benchCase) ([]*side, error) {
 	ours := c
@@ -128,6 +133,7 @@ func measure(self string, p plan, c benchCase) ([]*side, error) {
 	}
 	for rep := range p.reps + 1 {
 		for _, s := range sides {
+			time.Sleep(pause)
 			seconds, err := s.step()
 			if err != nil {
 				return nil, err
