@@ -96,7 +96,7 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 	}
 	keep, err := l.build(r)
 	if err != nil {
-		return err
+		return memory.Smaller(err, 2, l.images[0]/2-1, limit, l.need(r))
 	}
 	for _, p := range l.program.Params {
 		if d := l.model.ONNX.Graph.Initializer(p.Name).DType; d != weights.Float32 {
@@ -172,7 +172,17 @@ func (l *learner) tooLarge(r *Recipe, need, limit int64) error {
 		e.Flag = ""
 	}
 	var err error
-	e.Batch, err = memory.Largest(e.Least, n-1, limit, func(batch int) (int64, error) {
+	e.Batch, err = memory.Largest(e.Least, n-1, limit, l.need(r))
+	if err != nil {
+		return err
+	}
+	return e
+}
+
+// need returns the bytes that training with a batch takes beside the weights, and
+// leaves the graph of that batch behind.
+func (l *learner) need(r *Recipe) func(batch int) (int64, error) {
+	return func(batch int) (int64, error) {
 		l.images[0] = 2 * batch
 		keep, err := l.build(r)
 		if err != nil {
@@ -183,11 +193,7 @@ func (l *learner) tooLarge(r *Recipe, need, limit int64) error {
 			return 0, err
 		}
 		return p.Reserved() + l.beside(), nil
-	})
-	if err != nil {
-		return err
 	}
-	return e
 }
 
 // restore takes the step and the optimizer's state from a checkpoint.

@@ -47,7 +47,7 @@ func (e *evaluator) compile(batch int) error {
 	e.close()
 	o, err := e.build(batch)
 	if err != nil {
-		return err
+		return memory.Smaller(err, 1, batch-1, memory.Available(), e.need)
 	}
 	e.batch, o.MaxBytes = batch, memory.Available()
 	e.machine, err = vm.Compile(e.program.Graph, o)
@@ -79,21 +79,24 @@ func (e *evaluator) tooLarge(big *vm.MemoryError) (err error) {
 		What: fmt.Sprintf("computing %d images at %d×%d at a time", e.batch, e.size[1], e.size[2]),
 		Need: big.Need, Available: big.Limit, Least: 1, Flag: "--batch",
 	}
-	t.Batch, err = memory.Largest(t.Least, e.batch-1, big.Limit, func(batch int) (int64, error) {
-		o, err := e.build(batch)
-		if err != nil {
-			return 0, err
-		}
-		p, err := vm.NewPlan(e.program.Graph, o)
-		if err != nil {
-			return 0, err
-		}
-		return p.Reserved(), nil
-	})
+	t.Batch, err = memory.Largest(t.Least, e.batch-1, big.Limit, e.need)
 	if err != nil {
 		return err
 	}
 	return t
+}
+
+// need returns the bytes that a batch takes beside the weights.
+func (e *evaluator) need(batch int) (int64, error) {
+	o, err := e.build(batch)
+	if err != nil {
+		return 0, err
+	}
+	p, err := vm.NewPlan(e.program.Graph, o)
+	if err != nil {
+		return 0, err
+	}
+	return p.Reserved(), nil
 }
 
 // shape returns the shape of an output for n images.

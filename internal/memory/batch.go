@@ -1,6 +1,9 @@
 package memory
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // TooLargeError says that a computation does not fit into memory, and what would.
 type TooLargeError struct {
@@ -39,6 +42,26 @@ func Largest(least, most int, available int64, need func(batch int) (int64, erro
 		}
 	}
 	return fits, nil
+}
+
+// Smaller adds to the error of a batch for which there cannot even be a plan the
+// largest batch from least up to most that can be planned and fits, if there is one.
+// available may be 0, for any.
+func Smaller(err error, least, most int, available int64, need func(batch int) (int64, error)) error {
+	if available == 0 {
+		available = math.MaxInt64 - 1
+	}
+	batch, _ := Largest(least, most, available, func(batch int) (int64, error) {
+		n, err := need(batch)
+		if err != nil {
+			n = math.MaxInt64
+		}
+		return n, nil
+	})
+	if batch == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; the largest batch that fits is %d: --batch %d", err, batch, batch)
 }
 
 // Text writes bytes for people: 1.5 MB, 300 MB, 12 GB, in powers of 1024.

@@ -28,6 +28,24 @@ func TestLargest(t *testing.T) {
 	}
 }
 
+func TestSmallerBatchIsNamedWhereNoneCanBePlanned(t *testing.T) {
+	broken := errors.New("too many elements")
+	need := func(batch int) (int64, error) {
+		if batch > 50 {
+			return 0, broken
+		}
+		return int64(batch), nil
+	}
+	for _, c := range []struct {
+		available int64
+		want      string
+	}{{0, "too many elements; the largest batch that fits is 50: --batch 50"}, {20, "too many elements; the largest batch that fits is 20: --batch 20"}, {1, "too many elements"}} {
+		if err := Smaller(broken, 2, 1000, c.available, need); err.Error() != c.want || !errors.Is(err, broken) {
+			t.Errorf("in %d bytes: %v, want %q", c.available, err, c.want)
+		}
+	}
+}
+
 func TestTooLargeSaysWhatFits(t *testing.T) {
 	e := TooLargeError{What: "a step of 64 images", Need: 40 << 30, Available: 2 << 30, Batch: 3, Least: 2, Flag: "--batch"}
 	for _, c := range []struct {
