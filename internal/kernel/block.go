@@ -43,6 +43,34 @@ func (m *machine) splitCols(cols, rowBlocks int) (block, blocks int) {
 	return block, ceilDiv(cols, block)
 }
 
+// stream is rows of up to two matrices that are prefetched while a product is
+// computed, an equal share of them with each of its tiles.
+type stream struct {
+	of          [2]operand
+	cols        [2]int
+	n           int // matrices
+	rows        int
+	tiles, done int
+}
+
+func (s *stream) add(o operand, cols int) {
+	s.of[s.n], s.cols[s.n] = o, cols
+	s.n++
+}
+
+// fetch prefetches the share of the next tile.
+func (s *stream) fetch(m *machine) {
+	lo := s.rows * s.done / s.tiles
+	s.done = min(s.done+1, s.tiles)
+	hi := s.rows * s.done / s.tiles
+	if hi == lo {
+		return
+	}
+	for i, o := range s.of[:s.n] {
+		m.prefetch(at(o.p, lo*o.ld), o.ld, hi-lo, s.cols[i])
+	}
+}
+
 // operand is a matrix in memory: the element (i, j) of a block that starts at p.
 type operand struct {
 	p  *float32
@@ -75,6 +103,9 @@ func (w *worker) tiles(m *machine, rowsFirst, colsFirst func(t *tile), c, a oper
 				t.rows++
 			}
 			t.c = at(c.p, i*c.ld+j)
+			if w.stream.tiles > 0 {
+				w.stream.fetch(m)
+			}
 			for _, f := range w.fetches {
 				m.prefetch(at(f.p, i*f.ld+j), f.ld, t.rows, t.cols)
 			}

@@ -23,7 +23,6 @@ const (
 	pixelBlock  = 256
 	filterTasks = 16
 	gradRowsMax = 256 // rows of a block
-	fetchCols   = 32
 )
 
 // splitGrad divides the output channels into blocks: larger ones than split, since
@@ -130,23 +129,19 @@ func filterGradTask(p *Pool, task int, w *worker) {
 		}
 		// The next pixels are fetched while these are multiplied.
 		next := min(pixelBlock, end-from-n)
-		for c := 0; c < cols; c += fetchCols {
-			width := min(fetchCols, cols-c)
-			o, columns, add := operand{at(out.p, c), out.ld}, operand{at(b.p, c), b.ld}, from > chunk*f.chunk
-			if f.half {
-				w.dot(p.m, o, a, true, columns, p.m.cols, rows, width, pairsOf(n), add)
-			} else {
-				w.multiply(p.m, o, a, true, columns, p.m.cols, rows, width, n, add)
-			}
-			lo, hi := next*c/cols, next*(c+width)/cols
-			if hi > lo {
-				e := from + n + lo
-				p.m.prefetch(&f.dy[e*f.ld+set*f.rows+row], f.ld, hi-lo, rows)
-				if s.rowsInPlace() {
-					p.m.prefetch(&s.x[e*s.ld+s.from+col], s.ld, hi-lo, cols)
-				}
+		if e := from + n; next > 0 {
+			w.stream = stream{rows: next, tiles: ceilDiv(rows, p.m.rows) * ceilDiv(cols, p.m.cols)}
+			w.stream.add(operand{&f.dy[e*f.ld+set*f.rows+row], f.ld}, rows)
+			if s.rowsInPlace() {
+				w.stream.add(operand{&s.x[e*s.ld+s.from+col], s.ld}, cols)
 			}
 		}
+		if add := from > chunk*f.chunk; f.half {
+			w.dot(p.m, out, a, true, b, p.m.cols, rows, cols, pairsOf(n), add)
+		} else {
+			w.multiply(p.m, out, a, true, b, p.m.cols, rows, cols, n, add)
+		}
+		w.stream = stream{}
 	}
 }
 

@@ -52,6 +52,7 @@ type worker struct {
 	tile   tile
 	// Operands of the shape of a product that multiply prefetches, tile by tile.
 	fetches []operand
+	stream  stream
 	memory  []float32 // scratchFloats, aligned to a cache line
 
 	widened []float32 // bfloat16 operands as float32, where they must be
