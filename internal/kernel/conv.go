@@ -221,6 +221,7 @@ func implicitTask(p *Pool, task int, w *worker) {
 			w.dot(p.m, out, a, false, b, panel, rows, cols, pairsOf(to-from), add)
 		case s.plain():
 			a = operand{&s.x[row*s.ld+s.from+from], s.ld}
+			c.fetchBlock(p, w, row, rows, from, to)
 			w.multiply(p.m, out, a, false, b, panel, rows, cols, to-from, add)
 		default:
 			s.pack(p.m, a, row, rows, from, to)
@@ -228,7 +229,7 @@ func implicitTask(p *Pool, task int, w *worker) {
 		}
 		from, add = to, true
 	}
-	w.fetches = w.fetches[:0]
+	w.fetches, w.stream = w.fetches[:0], stream{}
 	if c.place != nil {
 		c.placeRows(p.m, out, row, rows, column, cols)
 		return
@@ -279,6 +280,19 @@ func (c *implicit) fetch(w *worker, row, column int) {
 	if c.sums != nil {
 		w.fetches = append(w.fetches, operand{&c.sums.X[e], c.ld})
 	}
+}
+
+// fetchBlock has the rows of the block that this worker is likely to take next brought
+// near.
+func (c *implicit) fetchBlock(p *Pool, w *worker, row, rows, from, to int) {
+	s := &c.patches
+	next := row + c.block*len(p.workers)
+	count := min(rows, len(s.x)/s.ld-next)
+	if count <= 0 || c.colBlocks > 1 {
+		return
+	}
+	w.stream = stream{rows: count, tiles: ceilDiv(rows, p.m.rows) * ceilDiv(c.cols, p.m.cols)}
+	w.stream.add(operand{&s.x[next*s.ld+s.from+from], s.ld}, to-from)
 }
 
 // placeRows moves a block of results to their pixels.
