@@ -57,6 +57,7 @@ var versions = map[string]string{
 	"Squeeze":            "1, 11, 13, 21, 23, 24, 25",
 	"Sub":                "1, 6, 7, 13, 14",
 	"Sum":                "1, 6, 8, 13",
+	"Swish":              "24",
 	"Tanh":               "1, 6, 13",
 	"Transpose":          "1, 13, 21, 23, 24, 25",
 	"Unsqueeze":          "1, 11, 13, 21, 23, 24, 25",

@@ -140,7 +140,7 @@ func Build(m *onnx.Model, w *Weights, opts Options) (*Program, error) {
 	b := newBuilder(m, w, opts, inferred, inputs)
 	b.program.Input = b.values[image]
 	b.mixed = slices.ContainsFunc(nodes, func(n *onnx.Node) bool { return n.OpType == "BatchNormalization" && trains(n, opset) })
-	for _, n := range nodes {
+	for _, n := range b.simplify(nodes) {
 		if err := fence("gorgonia", func() error { return operators[n.OpType](b, n) }); err != nil {
 			return nil, fmt.Errorf("node %q (%s, opset %d): %w", label(n), n.OpType, opset, err)
 		}

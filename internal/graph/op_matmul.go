@@ -39,7 +39,15 @@ func lowerMatMul(b *builder, n *onnx.Node) error {
 	}
 	var y *G.Node
 	if w.Dims() == 2 {
-		y, err = linearRows(x, w)
+		inputs := []*G.Node{x, w}
+		if n.Input(2) != "" {
+			bias, err := b.param(n, 2)
+			if err != nil {
+				return err
+			}
+			inputs = append(inputs, bias)
+		}
+		y, err = linearRows(inputs)
 	} else {
 		y, err = matMul(false, false, x, w)
 	}
@@ -55,8 +63,9 @@ func lowerMatMul(b *builder, n *onnx.Node) error {
 	return nil
 }
 
-// linearRows multiplies x [..,In] by w [In,Out].
-func linearRows(x, w *G.Node) (y *G.Node, err error) {
+// linearRows multiplies x [..,In] by w [In,Out] and adds the bias [Out], if there is one.
+func linearRows(inputs []*G.Node) (y *G.Node, err error) {
+	x, w := inputs[0], inputs[1]
 	s := x.Shape()
 	in := s[len(s)-1]
 	if in != w.Shape()[0] {
@@ -70,7 +79,7 @@ func linearRows(x, w *G.Node) (y *G.Node, err error) {
 	if w, err = transpose(w); err != nil {
 		return nil, err
 	}
-	return linear([]*G.Node{x, w})
+	return linear(append([]*G.Node{x, w}, inputs[2:]...))
 }
 
 // matMul multiplies pairs of matrices: op(a) [..,M,K] by op(b) [..,K,N], which are

@@ -79,6 +79,7 @@ var pointwises = map[string]func(n *onnx.Node) (pointwise, error){
 	"Sigmoid":    plain(pointwise{f: sigmoid, ofOutput: func(y float64) float64 { return y * (1 - y) }, fast: kernel.Sigmoid, fastGrad: kernel.SigmoidGrad}),
 	"Softplus":   plain(pointwise{f: softplus, derivative: sigmoid}),
 	"Sqrt":       plain(pointwise{f: math.Sqrt, ofOutput: func(y float64) float64 { return 0.5 / y }}),
+	"Swish":      swish,
 	"Tanh":       plain(pointwise{f: math.Tanh, ofOutput: func(y float64) float64 { return 1 - y*y }, fast: kernel.Tanh, fastGrad: kernel.TanhGrad}),
 }
 
@@ -195,6 +196,22 @@ func gelu(n *onnx.Node) (pointwise, error) {
 	default:
 		return pointwise{}, fmt.Errorf("attribute approximate is %q, want none or tanh", approximate)
 	}
+}
+
+// swish: x·sigmoid(alpha·x) (arXiv:1710.05941), PyTorch's SiLU with alpha 1.
+func swish(n *onnx.Node) (pointwise, error) {
+	a := decimal(n, "alpha", 1)
+	p := pointwise{
+		f: func(x float64) float64 { return x * sigmoid(a*x) },
+		derivative: func(x float64) float64 {
+			s := sigmoid(a * x)
+			return s + a*x*s*(1-s)
+		},
+	}
+	if a == 1 {
+		p.fast, p.fastGrad = kernel.SiLU, kernel.SiLUGrad
+	}
+	return p, nil
 }
 
 // lowerPointwise: an operator of pointwises.

@@ -25,7 +25,9 @@ func Softmax(p *Pool, rows, n int, log bool, y, x []float32) {
 			return
 		}
 		for i, v := range x {
-			y[i] = exp32(v - high)
+			if y[i] = exp32(v - high); v-high < -87 {
+				y[i] = 0
+			}
 		}
 		inverse := float32(1 / sum(y))
 		for i := range y {
