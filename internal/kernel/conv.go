@@ -221,7 +221,7 @@ func implicitTask(p *Pool, task int, w *worker) {
 			w.dot(p.m, out, a, false, b, panel, rows, cols, pairsOf(to-from), add)
 		case s.plain():
 			a = operand{&s.x[row*s.ld+s.from+from], s.ld}
-			c.fetchBlock(p, w, row, rows, from, to)
+			c.fetchBlock(p.m, w, row, rows, from, to)
 			w.multiply(p.m, out, a, false, b, panel, rows, cols, to-from, add)
 		default:
 			s.pack(p.m, a, row, rows, from, to)
@@ -282,16 +282,16 @@ func (c *implicit) fetch(w *worker, row, column int) {
 	}
 }
 
-// fetchBlock has the rows of the block that this worker is likely to take next brought
-// near.
-func (c *implicit) fetchBlock(p *Pool, w *worker, row, rows, from, to int) {
+// fetchBlock has the rows of the next block, which is likely to be this worker's too,
+// brought near.
+func (c *implicit) fetchBlock(m *machine, w *worker, row, rows, from, to int) {
 	s := &c.patches
-	next := row + c.block*len(p.workers)
+	next := row + c.block
 	count := min(rows, len(s.x)/s.ld-next)
 	if count <= 0 || c.colBlocks > 1 {
 		return
 	}
-	w.stream = stream{rows: count, tiles: ceilDiv(rows, p.m.rows) * ceilDiv(c.cols, p.m.cols)}
+	w.stream = stream{rows: count, tiles: ceilDiv(rows, m.rows) * ceilDiv(c.cols, m.cols)}
 	w.stream.add(operand{&s.x[next*s.ld+s.from+from], s.ld}, to-from)
 }
 
