@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -39,7 +38,9 @@ type ExportReport struct {
 
 // Export writes a model to path, whose extension names the format:
 //
-//   - .onnx: the model itself, with batch normalisation in its evaluation form;
+//   - .onnx: the model itself, with batch normalisation in its evaluation form; its
+//     weights in path.data beside it where they were in such a file before, or where
+//     one file cannot hold them;
 //   - .pth, .pt: a state_dict as torch.save writes it, with PyTorch's keys and
 //     order, num_batches_tracked included, so that load_state_dict(strict=True)
 //     accepts it where the model has torchvision's keys;
@@ -49,64 +50,22 @@ type ExportReport struct {
 // from, unless the options say otherwise; tensors that nobody changed are bit for bit
 // as they were there. The file appears complete or not at all.
 func Export(m *onnx.Model, path string, o ExportOptions) (*ExportReport, error) {
-	var r *ExportReport
-	var write func(io.Writer) error
-	var err error
-	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	ext := strings.ToLower(filepath.Ext(path))
+	switch ext {
 	case ".onnx":
-		r, write, err = exportONNX(m)
+		return exportONNX(m, path, o.Force)
 	case ".pth", ".pt", ".safetensors":
-		r, write, err = exportTensors(m, ext, o)
 	default:
-		err = fmt.Errorf("unknown extension %q; want .onnx, .pth, .pt or .safetensors", ext)
+		return nil, fmt.Errorf("%s: unknown extension %q; want .onnx, .pth, .pt or .safetensors", path, ext)
 	}
+	r, write, err := exportTensors(m, ext, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	err = file.WriteNew(path, o.Force, func(w io.Writer) error {
-		buffered := bufio.NewWriterSize(w, 1<<16)
-		if err := write(buffered); err != nil {
-			return err
-		}
-		return buffered.Flush()
-	})
-	if err != nil {
+	if err := file.WriteNew(path, o.Force, buffered(write)); err != nil {
 		return nil, err
 	}
 	return r, nil
-}
-
-func exportONNX(m *onnx.Model) (*ExportReport, func(io.Writer) error, error) {
-	eval := evaluation(m)
-	if err := onnx.Check(eval); err != nil {
-		return nil, nil, err
-	}
-	return &ExportReport{Format: "ONNX", Tensors: len(eval.Graph.Initializers)}, eval.Encode, nil
-}
-
-// evaluation returns the model with batch normalisations in the form that uses
-// running statistics: models exported for training have them in the other, which
-// would normalise a single image by itself. m is not changed, what is equal is
-// shared.
-func evaluation(m *onnx.Model) *onnx.Model {
-	out, g := *m, *m.Graph
-	out.Graph = &g
-	g.Nodes = append([]*onnx.Node(nil), g.Nodes...)
-	for i, n := range g.Nodes {
-		if n.OpType != "BatchNormalization" || len(n.Outputs) == 1 && n.Int("training_mode", 0) == 0 {
-			continue
-		}
-		eval := *n
-		eval.Outputs = n.Outputs[:1:1]
-		eval.Attributes = nil
-		for _, a := range n.Attributes {
-			if a.Name != "training_mode" {
-				eval.Attributes = append(eval.Attributes, a)
-			}
-		}
-		g.Nodes[i] = &eval
-	}
-	return &out
 }
 
 func exportTensors(m *onnx.Model, ext string, o ExportOptions) (*ExportReport, func(io.Writer) error, error) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -589,6 +590,130 @@ func TestExportKeepsFunctions(t *testing.T) {
 		}
 		if !bytes.Equal(out.Graph.Initializer("fc.bias").Data, trained.Data) {
 			t.Errorf("%s: the trained weights are not there", name)
+		}
+	}
+}
+
+// externalFile writes a fixture with its weights in a file of their own.
+func externalFile(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	data, err := os.Create(filepath.Join(filepath.Dir(path), "weights.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	err = file.Write(path, func(w io.Writer) error { return torchExport(t, name).EncodeExternal(w, data, "weights.bin") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A model with external data is exported as one, at once and after its weights have
+// been through a file without.
+func TestExportExternal(t *testing.T) {
+	source := externalFile(t, "bottleneck_op13_preserve")
+	m, err := OpenModel(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	run := filepath.Join(t.TempDir(), "run.onnx") // as training writes it
+	if err := file.Write(run, m.ONNX.Encode); err != nil {
+		t.Fatal(err)
+	}
+	trained, err := OpenModel(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trained.Close()
+	for _, m := range []*Model{m, trained} {
+		out := filepath.Join(t.TempDir(), "out.onnx")
+		r, err := Export(m.ONNX, out, ExportOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "out.onnx.data") {
+			t.Errorf("notes %q", r.Notes)
+		}
+		if st, err := os.Stat(out); err != nil || st.Size() > 40_000 {
+			t.Errorf("the model's file: %v, %v", st.Size(), err)
+		}
+		if _, err := Export(m.ONNX, out, ExportOptions{}); !errors.Is(err, file.ErrExists) {
+			t.Errorf("over itself: %v", err)
+		}
+		os.Remove(out)
+		if _, err := Export(m.ONNX, out, ExportOptions{}); !errors.Is(err, file.ErrExists) || !strings.Contains(err.Error(), "out.onnx.data") {
+			t.Errorf("over the data of another: %v", err)
+		}
+		if _, err := Export(m.ONNX, out, ExportOptions{Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		again, err := OpenModel(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		want := torchExport(t, "bottleneck_op13_preserve")
+		for _, w := range want.Graph.Initializers {
+			if got := again.ONNX.Graph.Initializer(w.Name); got == nil || !bytes.Equal(got.Data, w.Data) {
+				t.Errorf("%s differs", w.Name)
+			}
+		}
+		if m.ONNX.Meta(MetaExternal) == "" {
+			t.Error("exporting made it forget where its weights were")
+		}
+	}
+	// Onto its own files, which are mapped.
+	if _, err := Export(m.ONNX, source, ExportOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := OpenModel(source); err != nil {
+		t.Error(err)
+	} else {
+		again.Close()
+	}
+}
+
+// Weights go from file to file: opening and exporting a model takes no memory for
+// them, however large they are.
+func TestExportStreams(t *testing.T) {
+	const side = 4096 // 64 MiB
+	dir := t.TempDir()
+	data, err := os.Create(filepath.Join(dir, "w.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := data.Truncate(4 * side * side); err != nil {
+		t.Fatal(err)
+	}
+	data.Close()
+	w := onnx.NewTensor(&weights.Tensor{Name: "fc.weight", DType: weights.Float32, Shape: []int{side, side}})
+	w.External = []onnx.Property{{Key: "location", Value: "w.bin"}}
+	g := &onnx.Graph{Name: "g",
+		Inputs:  []*onnx.ValueInfo{onnx.FloatValue("x", onnx.Dim{Param: "n"}, onnx.Dim{Value: side})},
+		Outputs: []*onnx.ValueInfo{onnx.FloatValue("y", onnx.Dim{Param: "n"}, onnx.Dim{Value: side})},
+		Nodes:   []*onnx.Node{{Name: "fc", OpType: "Gemm", Inputs: []string{"x", "fc.weight"}, Outputs: []string{"y"}, Attributes: []*onnx.Attribute{onnx.IntAttr("transB", 1)}}}}
+	g.AddInitializer(w)
+	path := filepath.Join(dir, "m.onnx")
+	if err := file.Write(path, (&onnx.Model{IRVersion: 8, Opsets: []onnx.Opset{{Version: 17}}, Graph: g}).Encode); err != nil {
+		t.Fatal(err)
+	}
+	for _, ext := range []string{".onnx", ".safetensors", ".pth"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m, err := OpenModel(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Export(m.ONNX, filepath.Join(dir, "out"+ext), ExportOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		m.Close()
+		if got := after.TotalAlloc - before.TotalAlloc; got > 4<<20 {
+			t.Errorf("%s: %d bytes allocated for weights of %d", ext, got, 4*side*side)
 		}
 	}
 }

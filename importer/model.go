@@ -92,6 +92,7 @@ func (m *Model) read() error {
 		if m.external, err = onnx.LoadExternal(m.ONNX, filepath.Dir(m.Path)); err != nil {
 			return err
 		}
+		m.ONNX.SetMeta(MetaExternal, "true")
 	}
 	n, err := Normalize(m.ONNX)
 	if err != nil {

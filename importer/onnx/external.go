@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,7 +83,7 @@ func (l *loader) open(m *Model, dir string) error {
 		if len(t.External) == 0 {
 			return
 		}
-		data, err := l.data(t, root, dir)
+		data, err := l.data(t, root)
 		if err != nil {
 			errs = append(errs, err)
 			return
@@ -92,13 +93,50 @@ func (l *loader) open(m *Model, dir string) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	// Tensors may lie over one another, which equal ones do in some files; thousands
+	// that all take the whole file are there to exhaust memory.
+	used, held := 0, 0
+	for _, x := range all {
+		used += len(x.data)
+	}
+	for _, f := range l.files {
+		held += len(f.Bytes)
+	}
+	if used/4 > held+1<<24 {
+		return formatErr("%d tensors take %d bytes out of external files of %d bytes; this was not made by an exporter", len(all), used, held)
+	}
 	for _, x := range all {
 		x.t.Data, x.t.External = x.data, nil
 	}
 	return nil
 }
 
-func (l *loader) data(t *Tensor, root *os.Root, dir string) ([]byte, error) {
+// openIn maps a regular file in root, which refuses what leads out of it, by whatever
+// path or link. A pipe would be waited for until somebody writes to it.
+func openIn(root *os.Root, name string) (*file.Mapping, error) {
+	st, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("it is a %s, want a file", kindOf(st.Mode()))
+	}
+	h, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	return file.Of(h)
+}
+
+func kindOf(m fs.FileMode) string {
+	if m.IsDir() {
+		return "directory"
+	}
+	return "pipe or device"
+}
+
+func (l *loader) data(t *Tensor, root *os.Root) ([]byte, error) {
 	if t.DType == weights.Invalid {
 		return nil, &UnsupportedError{Reason: fmt.Sprintf("tensor %q of type %s has external data", t.Name, ElemTypeName(t.ElemType))}
 	}
@@ -108,13 +146,7 @@ func (l *loader) data(t *Tensor, root *os.Root, dir string) ([]byte, error) {
 	}
 	f, ok := l.files[location]
 	if !ok {
-		// Root refuses what leads out of dir, by whatever path or link.
-		h, err := root.Open(filepath.FromSlash(location))
-		if err != nil {
-			return nil, t.bad("has its data in %q: %v", location, err)
-		}
-		h.Close()
-		if f, err = file.Map(filepath.Join(dir, filepath.FromSlash(location))); err != nil {
+		if f, err = openIn(root, filepath.FromSlash(location)); err != nil {
 			return nil, t.bad("has its data in %q: %v", location, err)
 		}
 		l.files[location] = f

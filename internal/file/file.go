@@ -36,12 +36,17 @@ func Map(path string) (*Mapping, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return Of(f)
+}
+
+// Of is Map of an open file, which may be closed afterwards.
+func Of(f *os.File) (*Mapping, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if st.IsDir() {
-		return nil, fmt.Errorf("%s is a directory, want a file", path)
+		return nil, fmt.Errorf("%s is a directory, want a file", f.Name())
 	}
 	if !st.Mode().IsRegular() || st.Size() == 0 {
 		b, err := io.ReadAll(f)
@@ -57,10 +62,15 @@ var ErrExists = errors.New("already exists")
 func WriteNew(path string, force bool, write func(io.Writer) error) error {
 	if !force {
 		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("%s %w; pass --force to replace it", path, ErrExists)
+			return Exists(path)
 		}
 	}
 	return Write(path, write)
+}
+
+// Exists is the error of WriteNew.
+func Exists(path string) error {
+	return fmt.Errorf("%s %w; pass --force to replace it", path, ErrExists)
 }
 
 // Write replaces path by what write produces: into a temporary file beside it,
