@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -19,6 +20,7 @@ import (
 	"onnxclr/internal/kernel"
 	"onnxclr/internal/kernel/reference"
 	"onnxclr/internal/memory"
+	"onnxclr/internal/stream"
 	"onnxclr/internal/vm"
 )
 
@@ -33,6 +35,7 @@ type learner struct {
 	program   *graph.Program
 	machine   *vm.Machine
 	images    []int // [2N,3,H,W]
+	seed      uint64
 	loss, z   *G.Node
 	params    []Param
 	optimizer Optimizer
@@ -60,7 +63,7 @@ func newLearner(ctx context.Context, r *Recipe, o Options, saved *state, source 
 		return nil, err
 	}
 	batch, height, width := source.Size()
-	l := &learner{model: model, images: []int{2 * batch, 3, height, width}}
+	l := &learner{model: model, seed: r.Seed, images: []int{2 * batch, 3, height, width}}
 	err = func() error {
 		if saved == nil {
 			if l.restored, err = settleBatchNorm(ctx, r, model, source, limit, warn); err != nil {
@@ -220,6 +223,7 @@ func (l *learner) train(images []float32, m *Metrics) error {
 	if err := G.Let(l.program.Input, tensor.New(tensor.WithShape(l.images...), tensor.WithBacking(images))); err != nil {
 		return err
 	}
+	l.program.Drop(func(i int) *rand.Rand { return stream.New(l.seed, "dropout", uint64(l.step), uint64(i)) })
 	l.profiler.lap(partBind)
 	if err := l.machine.RunAll(); err != nil {
 		return fmt.Errorf("step %d: %w", l.step, err)

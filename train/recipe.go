@@ -41,7 +41,7 @@ type Recipe struct {
 	Epochs       int       `yaml:"epochs" note:"passes over the data"`
 	Steps        int       `yaml:"steps" note:"overrides epochs"`
 
-	Seed            uint64 `yaml:"seed" group:"Run" note:"of the order of images, their views and the projector's weights"`
+	Seed            uint64 `yaml:"seed" group:"Run" note:"of the order of images, their views, what Dropout drops and the projector's weights"`
 	Precision       string `yaml:"precision" note:"fp32, or bf16: operands of convolutions rounded to bfloat16"`
 	Exact           bool   `yaml:"exact" note:"no Winograd: convolutions within 1e-6 of their largest output instead of 3.1e-6, slower"`
 	CheckpointEvery int    `yaml:"checkpoint_every" note:"steps; 0 = once an epoch" free:"true"`

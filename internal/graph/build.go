@@ -71,6 +71,8 @@ type Program struct {
 	Shapes    map[string][]int // of the tensors of the model, as far as they are known
 	Params    []*Param         // in the order of first use
 	Norms     []*Norm          // batch normalisations in order of use, in training only
+	// Dropouts are those that drop, in order of use, in training only; see Drop.
+	Dropouts []*Dropout
 }
 
 // Param is a trainable parameter.

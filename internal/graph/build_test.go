@@ -92,9 +92,9 @@ func TestRefuses(t *testing.T) {
 		{"products that do not fit", func(m *graphtest.Model) string {
 			return m.Node("MatMul", []string{"input", m.Param("w", 3, 5, 2)})
 		}, []string{"8 features", "wants 5"}},
-		{"dropout that drops", func(m *graphtest.Model) string {
-			return m.Node("Dropout", []string{m.Relu("input"), "", m.Scalar("train", 1)})
-		}, []string{"/Dropout_1", "0.5"}},
+		{"dropout that drops everything", func(m *graphtest.Model) string {
+			return m.Node("Dropout", []string{m.Relu("input"), scalar(m, "ratio", 1), m.Scalar("train", 1)})
+		}, []string{"/Dropout_1", "share of 1"}},
 		{"one value a channel", func(m *graphtest.Model) string {
 			m.Graph.Inputs[0].Shape[0].Value = -1
 			return m.BatchNorm(m.Node("MaxPool", []string{"input"}, onnx.IntsAttr("kernel_shape", 8, 8)), "bn", 3)

@@ -69,29 +69,6 @@ func lowerCast(b *builder, n *onnx.Node) error {
 	return nil
 }
 
-// lowerDropout: ONNX Dropout where it does nothing, that is in inference and below
-// opset 12. One that would drop in training is refused, not ignored.
-func lowerDropout(b *builder, n *onnx.Node) error {
-	if b.opts.Train && n.Input(2) != "" {
-		on, err := b.ints(n, 2)
-		if err != nil {
-			return err
-		}
-		ratio := []float32{0.5} // ONNX's default
-		if t := b.consts[b.resolve(n.Input(1))]; t != nil {
-			if ratio, err = t.Float32s(); err != nil {
-				return err
-			}
-		} else if v := b.weights.Values(b.resolve(n.Input(1))); v != nil {
-			ratio = v
-		}
-		if len(on) == 1 && on[0] != 0 && len(ratio) == 1 && ratio[0] != 0 {
-			return fmt.Errorf("it drops a share of %g of its input in training; only models without active dropout can be trained", ratio[0])
-		}
-	}
-	return lowerIdentity(b, n)
-}
-
 // lowerSlice: ONNX Slice. Columns from:to of a matrix are DirectCLR's sub-vector.
 func lowerSlice(b *builder, n *onnx.Node) error {
 	x, err := b.node(n, 0)
