@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"onnxclr/internal/kernel"
@@ -36,14 +35,6 @@ func resnetLayers(n, size int) []kernel.Conv {
 		}
 	}
 	return list
-}
-
-// processor returns the processor time this process has used, in seconds: what a
-// shared machine cannot take away.
-func processor() float64 {
-	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
 }
 
 // report states floating-point operations a second of wall time, and of processor
