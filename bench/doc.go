@@ -4,6 +4,7 @@
 // memory of each process.
 //
 //	go run ./bench --python PYTHON
+//	go run ./bench --chart docs/benchmarks.png     # draws the tables in docs/benchmarks.md
 //
 // PYTHON is an interpreter that has torch, torchvision and, for the forward pass,
 // onnxruntime.

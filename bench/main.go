@@ -32,6 +32,8 @@ func main() {
 		reps    = flag.Int("reps", 5, "interleaved repetitions, after one that is not counted")
 		threads = flag.Int("threads", runtime.NumCPU(), "threads of every side")
 		report  = flag.String("markdown", "", "append the table to this file")
+		chart   = flag.String("chart", "", "measure nothing; draw the tables in the file of --from as this .png, .svg or .pdf")
+		from    = flag.String("from", "docs/benchmarks.md", "with --chart: Markdown with tables that this command printed")
 	)
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./bench --python PYTHON [flags]")
@@ -39,9 +41,12 @@ func main() {
 	}
 	flag.Parse()
 	var err error
-	if *worker {
+	switch {
+	case *worker:
 		err = serve(os.Stdin, os.Stdout)
-	} else {
+	case *chart != "":
+		err = drawChart(*from, *chart)
+	default:
 		err = compare(plan{python: *python, models: fields(*models), sizes: fields(*sizes), passes: fields(*passes),
 			engines: fields(*engines), reps: *reps, threads: *threads, report: *report})
 	}

@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/npy":              {"internal/file", "importer/weights"},
 	"internal/golden":           {"internal/file", "internal/npy", "importer/weights", "internal/stream"},
 	"internal/house":            {},
-	"bench":                     {"importer", "train", "internal"},
+	"bench":                     {"importer", "train", "analysis", "internal"},
 	"testdata":                  {},
 }
 
