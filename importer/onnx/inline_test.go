@@ -206,6 +206,12 @@ func TestOutline(t *testing.T) {
 		{"more nodes around it", func(m *Model) {
 			m.Graph.Nodes = append([]*Node{do("Relu", "x", "before")}, append(m.Graph.Nodes, do("Relu", "y", "behind"))...)
 		}, "before = Relu(x)\ny = F(x w x)\nbehind = Relu(y)"},
+		{"a tensor inside that others read", func(m *Model) {
+			m.Graph.Nodes = append(m.Graph.Nodes, do("Relu", "y/t", "more"))
+		}, "y/t = MatMul(x w)\ny = Relu(y/t)\nmore = Relu(y/t)"},
+		{"a tensor inside that is an output", func(m *Model) {
+			m.Graph.Outputs = append(m.Graph.Outputs, FloatValue("y/t"))
+		}, "y/t = MatMul(x w)\ny = Relu(y/t)"},
 		{"a node replaced", func(m *Model) { n := *m.Graph.Nodes[1]; m.Graph.Nodes[1] = &n }, "y/t = MatMul(x w)\ny = Relu(y/t)"},
 		{"a node removed", func(m *Model) { m.Graph.Nodes = m.Graph.Nodes[:1] }, "y/t = MatMul(x w)"},
 		{"a node between", func(m *Model) { m.Graph.Nodes = slices.Insert(m.Graph.Nodes, 1, do("Relu", "x", "more")) }, "y/t = MatMul(x w)\nmore = Relu(x)\ny = Relu(y/t)"},

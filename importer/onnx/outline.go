@@ -28,17 +28,17 @@ func remember(n *Node, body []*Node) {
 
 // outlined returns the nodes of g with calls in the place of the nodes that Inline
 // made of them, where those are still there and the same but for the names of the
-// call's operands.
+// call's operands, and nothing else reads what is inside.
 func (g *Graph) outlined() []*Node {
 	if !slices.ContainsFunc(g.Nodes, func(n *Node) bool { return n.inlined != nil }) {
 		return g.Nodes
 	}
-	defined := g.Names()
+	defined, uses := g.Names(), g.Uses()
 	var out []*Node
 	for i := 0; i < len(g.Nodes); {
 		n := g.Nodes[i]
 		if c := n.inlined; c != nil && len(c.body) <= len(g.Nodes)-i && slices.Equal(g.Nodes[i:i+len(c.body)], c.body) {
-			if again := c.again(defined); again != nil {
+			if again := c.again(defined, uses); again != nil {
 				out = append(out, again)
 				i += len(c.body)
 				continue
@@ -52,7 +52,7 @@ func (g *Graph) outlined() []*Node {
 
 // again is the call with the operands' present names; nil when something else has
 // changed.
-func (c *inlined) again(defined map[string]bool) *Node {
+func (c *inlined) again(defined map[string]bool, uses map[string]int) *Node {
 	operand := map[string]bool{}
 	for _, list := range [][]string{c.node.Inputs, c.node.Outputs} {
 		for _, name := range list {
@@ -73,6 +73,19 @@ func (c *inlined) again(defined map[string]bool) *Node {
 		was := &c.was[i]
 		if b.OpType != was.OpType || b.Domain != was.Domain || !slices.Equal(b.Attributes, was.Attributes) || !same(was.Inputs, b.Inputs) || !same(was.Outputs, b.Outputs) {
 			return nil
+		}
+	}
+	inside := map[string]int{}
+	for _, b := range c.body {
+		for _, name := range b.Inputs {
+			inside[name]++
+		}
+	}
+	for i, b := range c.body {
+		for k, name := range c.was[i].Outputs {
+			if name != "" && !operand[name] && uses[b.Outputs[k]] > inside[b.Outputs[k]] {
+				return nil
+			}
 		}
 	}
 	again := *c.node
