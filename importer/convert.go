@@ -167,14 +167,11 @@ func toFloat32(used []*weights.Tensor, report *Report) ([]*weights.Tensor, map[s
 		if !strings.Contains(t.Name, ".running_") {
 			report.Parameters += t.Len()
 		}
-		if t.DType != weights.Float32 {
-			values, err := t.Float32s()
-			if err != nil {
-				return nil, nil, err
-			}
-			t = weights.FromFloat32(t.Name, t.Shape, values)
+		converted, err := t.AsFloat32()
+		if err != nil {
+			return nil, nil, err
 		}
-		floats = append(floats, t)
+		floats = append(floats, converted)
 	}
 	return floats, counts, nil
 }

@@ -38,6 +38,35 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	return out, nil
 }
 
+// AsFloat32 returns the tensor itself if it is float32, else a copy in that type as
+// Float32s converts it, made in one piece of memory.
+func (t *Tensor) AsFloat32() (*Tensor, error) {
+	if t.DType == Float32 {
+		return t, t.check()
+	}
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	if !t.DType.IsFloat() {
+		return nil, fmt.Errorf("tensor %q is %v, want a floating-point type", t.Name, t.DType)
+	}
+	le := binary.LittleEndian
+	out := make([]byte, 4*t.Len())
+	for i := 0; i < len(out); i += 4 {
+		var v float32
+		switch t.DType {
+		case Float64:
+			v = float32(math.Float64frombits(le.Uint64(t.Data[2*i:])))
+		case Float16:
+			v = HalfToFloat32(le.Uint16(t.Data[i/2:]))
+		case BFloat16:
+			v = math.Float32frombits(uint32(le.Uint16(t.Data[i/2:])) << 16)
+		}
+		le.PutUint32(out[i:], math.Float32bits(v))
+	}
+	return &Tensor{Name: t.Name, DType: Float32, Shape: t.Shape, Data: out}, nil
+}
+
 // Int64s returns the elements of an integer or boolean tensor as int64 in fresh
 // memory. It fails on a floating-point type and when Data is too short.
 func (t *Tensor) Int64s() ([]int64, error) {

@@ -28,9 +28,21 @@ func TestFloat32s(t *testing.T) {
 		{"bfloat16", BFloat16, half(0x3f80, 0xc000, 0x7f7f, 0x0080, 0x0001, 0xff80), []float32{1, -2, math.Float32frombits(0x7f7f0000), 0x1p-126, 0x1p-133, -inf}},
 		{"float64", Float64, binary.LittleEndian.AppendUint64(nil, math.Float64bits(0.1)), []float32{0.1}},
 	} {
-		got, err := (&Tensor{Name: tc.name, DType: tc.d, Shape: []int{len(tc.want)}, Data: tc.data}).Float32s()
+		source := &Tensor{Name: tc.name, DType: tc.d, Shape: []int{len(tc.want)}, Data: tc.data}
+		got, err := source.Float32s()
 		if err != nil || !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v %v, want %v", tc.name, got, err, tc.want)
+		}
+		converted, err := source.AsFloat32()
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+			continue
+		}
+		if got, err := converted.Float32s(); err != nil || converted.DType != Float32 || !slices.Equal(got, tc.want) {
+			t.Errorf("AsFloat32 of %s: %v as %v, %v, want %v", tc.name, got, converted.DType, err, tc.want)
+		}
+		if again, err := converted.AsFloat32(); err != nil || again != converted {
+			t.Errorf("AsFloat32 of float32 copies (%v)", err)
 		}
 	}
 	if v := HalfToFloat32(0x7e00); v == v {
