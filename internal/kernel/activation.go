@@ -3,7 +3,40 @@ package kernel
 import "math"
 
 // The functions below work on pieces of arrays, as Each and Broadcast call them: y and
-// all of x have one length, and y may be one of x.
+// all of x have one length, and y may be one of x. They run the fastest exponential of
+// this processor, whatever the Pool.
+
+// exponentials is the machine whose exp and sigmoid they use.
+var exponentials = best()
+
+// expAll writes exp32 of n elements.
+func expAll(y, x *float32, n int) {
+	out := view(y, n)
+	for i, v := range view(x, n) {
+		out[i] = exp32(v)
+	}
+}
+
+// sigmoidAll writes 1/(1 + exp32(−x)) of n elements.
+func sigmoidAll(y, x *float32, n int) {
+	out := view(y, n)
+	for i, v := range view(x, n) {
+		out[i] = 1 / (1 + exp32(-v))
+	}
+}
+
+// expPiece is how many exponentials are computed before they are used.
+const expPiece = 512
+
+// sigmoids calls f with the sigmoids of pieces of x that start at from.
+func sigmoids(x []float32, f func(from int, s []float32)) {
+	var s [expPiece]float32
+	for from := 0; from < len(x); from += expPiece {
+		n := min(expPiece, len(x)-from)
+		exponentials.sigmoid(&s[0], &x[from], n)
+		f(from, s[:n])
+	}
+}
 
 // exp32 is exp(x) in float32, within two units in the last place, for x from −87.3 to
 // 88.3; beyond, it is exp of these, 1e-38 and 2e38. x = n·ln 2 + r with |r| ≤ ln(2)/2, and exp(r) is a polynomial (S. Moshier,
@@ -23,31 +56,47 @@ func exp32(x float32) float32 {
 	return (y*r*r + r + 1) * math.Float32frombits(n<<23)
 }
 
-// erf32 is erf(x), and exp(−x²) along the way; the error is below 6e-7 (Abramowitz and
-// Stegun, 7.1.26).
-func erf32(x float32) (erf, gauss float32) {
+// erfOf is erf(x), given exp(−x²); the error is below 6e-7 (Abramowitz and Stegun,
+// 7.1.26).
+func erfOf(x, gauss float32) float32 {
 	sign := math.Float32bits(x) & (1 << 31)
 	a := math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
-	gauss = exp32(-a * a)
 	t := 1 / (1 + 0.3275911*a)
-	erf = 1 - t*(0.254829592+t*(-0.284496736+t*(1.421413741+t*(-1.453152027+t*1.061405429))))*gauss
-	return math.Float32frombits(math.Float32bits(erf) | sign), gauss
+	erf := 1 - t*(0.254829592+t*(-0.284496736+t*(1.421413741+t*(-1.453152027+t*1.061405429))))*gauss
+	return math.Float32frombits(math.Float32bits(erf) | sign)
+}
+
+// gaussians calls f with exp(−s·x²) of pieces of x that start at from.
+func gaussians(x []float32, s float32, f func(from int, gauss []float32)) {
+	var g [expPiece]float32
+	for from := 0; from < len(x); from += expPiece {
+		n := min(expPiece, len(x)-from)
+		for i, v := range x[from : from+n] {
+			g[i] = -s * v * v
+		}
+		exponentials.exp(&g[0], &g[0], n)
+		f(from, g[:n])
+	}
 }
 
 // Exp writes exp(x).
 func Exp(y []float32, x ...[]float32) {
-	for i, v := range x[0][:len(y)] {
-		y[i] = exp32(v)
-		if v > 88 || v < -87 {
-			y[i] = float32(math.Exp(float64(v)))
+	var e [expPiece]float32
+	for from := 0; from < len(y); from += expPiece {
+		n := min(expPiece, len(y)-from)
+		exponentials.exp(&e[0], &x[0][from], n)
+		for i, v := range x[0][from : from+n] {
+			if y[from+i] = e[i]; v > 88 || v < -87 {
+				y[from+i] = float32(math.Exp(float64(v)))
+			}
 		}
 	}
 }
 
 // Sigmoid writes 1/(1 + exp(−x)).
 func Sigmoid(y []float32, x ...[]float32) {
-	for i, v := range x[0][:len(y)] {
-		y[i] = 1 / (1 + exp32(-v))
+	if len(y) > 0 {
+		exponentials.sigmoid(&y[0], &x[0][0], len(y))
 	}
 }
 
@@ -61,18 +110,24 @@ func SigmoidGrad(dx []float32, x ...[]float32) {
 
 // SiLU writes x/(1 + exp(−x)).
 func SiLU(y []float32, x ...[]float32) {
-	for i, v := range x[0][:len(y)] {
-		y[i] = v / (1 + exp32(-v))
-	}
+	v := x[0][:len(y)]
+	sigmoids(v, func(from int, s []float32) {
+		v, y := v[from:][:len(s)], y[from:][:len(s)]
+		for i, s := range s {
+			y[i] = v[i] * s
+		}
+	})
 }
 
 // SiLUGrad writes dy·s·(1 + x·(1 − s)), s = 1/(1 + exp(−x)).
 func SiLUGrad(dx []float32, x ...[]float32) {
 	v, dy := x[0][:len(dx)], x[1][:len(dx)]
-	for i, v := range v {
-		s := 1 / (1 + exp32(-v))
-		dx[i] = dy[i] * s * (1 + v*(1-s))
-	}
+	sigmoids(v, func(from int, s []float32) {
+		v, dy, dx := v[from:][:len(s)], dy[from:][:len(s)], dx[from:][:len(s)]
+		for i, s := range s {
+			dx[i] = dy[i] * s * (1 + v[i]*(1-s))
+		}
+	})
 }
 
 // Tanh writes tanh(x) = x·(…) near 0, else 1 − 2/(exp(2x) + 1).
@@ -96,36 +151,48 @@ func TanhGrad(dx []float32, x ...[]float32) {
 
 // Erf writes erf(x).
 func Erf(y []float32, x ...[]float32) {
-	for i, v := range x[0][:len(y)] {
-		y[i], _ = erf32(v)
-	}
+	v := x[0][:len(y)]
+	gaussians(v, 1, func(from int, gauss []float32) {
+		v, y := v[from:][:len(gauss)], y[from:][:len(gauss)]
+		for i, g := range gauss {
+			y[i] = erfOf(v[i], g)
+		}
+	})
 }
 
 // ErfGrad writes dy·2/√π·exp(−x²).
 func ErfGrad(dx []float32, x ...[]float32) {
 	v, dy := x[0][:len(dx)], x[1][:len(dx)]
-	for i, v := range v {
-		dx[i] = dy[i] * 1.12837917 * exp32(-v*v)
-	}
+	gaussians(v, 1, func(from int, gauss []float32) {
+		dy, dx := dy[from:][:len(gauss)], dx[from:][:len(gauss)]
+		for i, g := range gauss {
+			dx[i] = dy[i] * 1.12837917 * g
+		}
+	})
 }
 
 const inverseRoot2 = 1 / math.Sqrt2
 
 // GELU writes x·Φ(x), Φ the normal distribution's.
 func GELU(y []float32, x ...[]float32) {
-	for i, v := range x[0][:len(y)] {
-		e, _ := erf32(v * inverseRoot2)
-		y[i] = 0.5 * v * (1 + e)
-	}
+	v := x[0][:len(y)]
+	gaussians(v, 0.5, func(from int, gauss []float32) {
+		v, y := v[from:][:len(gauss)], y[from:][:len(gauss)]
+		for i, g := range gauss {
+			y[i] = 0.5 * v[i] * (1 + erfOf(v[i]*inverseRoot2, g))
+		}
+	})
 }
 
 // GELUGrad writes dy·(Φ(x) + x·φ(x)).
 func GELUGrad(dx []float32, x ...[]float32) {
 	v, dy := x[0][:len(dx)], x[1][:len(dx)]
-	for i, v := range v {
-		e, gauss := erf32(v * inverseRoot2)
-		dx[i] = dy[i] * (0.5*(1+e) + v*gauss*0.398942280)
-	}
+	gaussians(v, 0.5, func(from int, gauss []float32) {
+		v, dy, dx := v[from:][:len(gauss)], dy[from:][:len(gauss)], dx[from:][:len(gauss)]
+		for i, g := range gauss {
+			dx[i] = dy[i] * (0.5*(1+erfOf(v[i]*inverseRoot2, g)) + v[i]*g*0.398942280)
+		}
+	})
 }
 
 // HardSwish writes x·min(max(x/6 + ½, 0), 1).

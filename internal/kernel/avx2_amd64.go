@@ -118,6 +118,10 @@ func squaresAVX2(w *float32, n int) float64
 
 func squaresDecayedAVX2(w *float32, grad *float32, n int, decay float32) (ww float64, gg float64)
 
+func expAVX2(y *float32, x *float32, n int)
+
+func sigmoidAVX2(y *float32, x *float32, n int)
+
 func windowGradAVX2(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
 
 func windowMaxAVX2(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)

@@ -7177,6 +7177,376 @@ finished:
 	MOVSD        X2, gg+40(FP)
 	RET
 
+DATA exponentialAVX2<>+0(SB)/4, $0xc2ae999a
+DATA exponentialAVX2<>+4(SB)/4, $0xc2ae999a
+DATA exponentialAVX2<>+8(SB)/4, $0xc2ae999a
+DATA exponentialAVX2<>+12(SB)/4, $0xc2ae999a
+DATA exponentialAVX2<>+16(SB)/4, $0xc2ae999a
+DATA exponentialAVX2<>+20(SB)/4, $0xc2ae999a
+DATA exponentialAVX2<>+24(SB)/4, $0xc2ae999a
+DATA exponentialAVX2<>+28(SB)/4, $0xc2ae999a
+DATA exponentialAVX2<>+32(SB)/4, $0x42b0999a
+DATA exponentialAVX2<>+36(SB)/4, $0x42b0999a
+DATA exponentialAVX2<>+40(SB)/4, $0x42b0999a
+DATA exponentialAVX2<>+44(SB)/4, $0x42b0999a
+DATA exponentialAVX2<>+48(SB)/4, $0x42b0999a
+DATA exponentialAVX2<>+52(SB)/4, $0x42b0999a
+DATA exponentialAVX2<>+56(SB)/4, $0x42b0999a
+DATA exponentialAVX2<>+60(SB)/4, $0x42b0999a
+DATA exponentialAVX2<>+64(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX2<>+68(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX2<>+72(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX2<>+76(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX2<>+80(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX2<>+84(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX2<>+88(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX2<>+92(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX2<>+96(SB)/4, $0x4b400000
+DATA exponentialAVX2<>+100(SB)/4, $0x4b400000
+DATA exponentialAVX2<>+104(SB)/4, $0x4b400000
+DATA exponentialAVX2<>+108(SB)/4, $0x4b400000
+DATA exponentialAVX2<>+112(SB)/4, $0x4b400000
+DATA exponentialAVX2<>+116(SB)/4, $0x4b400000
+DATA exponentialAVX2<>+120(SB)/4, $0x4b400000
+DATA exponentialAVX2<>+124(SB)/4, $0x4b400000
+DATA exponentialAVX2<>+128(SB)/4, $0x3f318000
+DATA exponentialAVX2<>+132(SB)/4, $0x3f318000
+DATA exponentialAVX2<>+136(SB)/4, $0x3f318000
+DATA exponentialAVX2<>+140(SB)/4, $0x3f318000
+DATA exponentialAVX2<>+144(SB)/4, $0x3f318000
+DATA exponentialAVX2<>+148(SB)/4, $0x3f318000
+DATA exponentialAVX2<>+152(SB)/4, $0x3f318000
+DATA exponentialAVX2<>+156(SB)/4, $0x3f318000
+DATA exponentialAVX2<>+160(SB)/4, $0xb95e8083
+DATA exponentialAVX2<>+164(SB)/4, $0xb95e8083
+DATA exponentialAVX2<>+168(SB)/4, $0xb95e8083
+DATA exponentialAVX2<>+172(SB)/4, $0xb95e8083
+DATA exponentialAVX2<>+176(SB)/4, $0xb95e8083
+DATA exponentialAVX2<>+180(SB)/4, $0xb95e8083
+DATA exponentialAVX2<>+184(SB)/4, $0xb95e8083
+DATA exponentialAVX2<>+188(SB)/4, $0xb95e8083
+DATA exponentialAVX2<>+192(SB)/4, $0x3f800000
+DATA exponentialAVX2<>+196(SB)/4, $0x3f800000
+DATA exponentialAVX2<>+200(SB)/4, $0x3f800000
+DATA exponentialAVX2<>+204(SB)/4, $0x3f800000
+DATA exponentialAVX2<>+208(SB)/4, $0x3f800000
+DATA exponentialAVX2<>+212(SB)/4, $0x3f800000
+DATA exponentialAVX2<>+216(SB)/4, $0x3f800000
+DATA exponentialAVX2<>+220(SB)/4, $0x3f800000
+DATA exponentialAVX2<>+224(SB)/4, $0x39506967
+DATA exponentialAVX2<>+228(SB)/4, $0x39506967
+DATA exponentialAVX2<>+232(SB)/4, $0x39506967
+DATA exponentialAVX2<>+236(SB)/4, $0x39506967
+DATA exponentialAVX2<>+240(SB)/4, $0x39506967
+DATA exponentialAVX2<>+244(SB)/4, $0x39506967
+DATA exponentialAVX2<>+248(SB)/4, $0x39506967
+DATA exponentialAVX2<>+252(SB)/4, $0x39506967
+DATA exponentialAVX2<>+256(SB)/4, $0x3ab743ce
+DATA exponentialAVX2<>+260(SB)/4, $0x3ab743ce
+DATA exponentialAVX2<>+264(SB)/4, $0x3ab743ce
+DATA exponentialAVX2<>+268(SB)/4, $0x3ab743ce
+DATA exponentialAVX2<>+272(SB)/4, $0x3ab743ce
+DATA exponentialAVX2<>+276(SB)/4, $0x3ab743ce
+DATA exponentialAVX2<>+280(SB)/4, $0x3ab743ce
+DATA exponentialAVX2<>+284(SB)/4, $0x3ab743ce
+DATA exponentialAVX2<>+288(SB)/4, $0x3c088908
+DATA exponentialAVX2<>+292(SB)/4, $0x3c088908
+DATA exponentialAVX2<>+296(SB)/4, $0x3c088908
+DATA exponentialAVX2<>+300(SB)/4, $0x3c088908
+DATA exponentialAVX2<>+304(SB)/4, $0x3c088908
+DATA exponentialAVX2<>+308(SB)/4, $0x3c088908
+DATA exponentialAVX2<>+312(SB)/4, $0x3c088908
+DATA exponentialAVX2<>+316(SB)/4, $0x3c088908
+DATA exponentialAVX2<>+320(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX2<>+324(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX2<>+328(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX2<>+332(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX2<>+336(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX2<>+340(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX2<>+344(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX2<>+348(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX2<>+352(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX2<>+356(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX2<>+360(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX2<>+364(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX2<>+368(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX2<>+372(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX2<>+376(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX2<>+380(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX2<>+384(SB)/4, $0x3f000000
+DATA exponentialAVX2<>+388(SB)/4, $0x3f000000
+DATA exponentialAVX2<>+392(SB)/4, $0x3f000000
+DATA exponentialAVX2<>+396(SB)/4, $0x3f000000
+DATA exponentialAVX2<>+400(SB)/4, $0x3f000000
+DATA exponentialAVX2<>+404(SB)/4, $0x3f000000
+DATA exponentialAVX2<>+408(SB)/4, $0x3f000000
+DATA exponentialAVX2<>+412(SB)/4, $0x3f000000
+GLOBL exponentialAVX2<>(SB), RODATA|NOPTR, $416
+
+// func expAVX2(y *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expAVX2(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	LEAQ    exponentialAVX2<>+0(SB), BX
+	VMOVUPS (BX), Y7
+	VMOVUPS 32(BX), Y8
+	VMOVUPS 64(BX), Y9
+	VMOVUPS 96(BX), Y10
+	VMOVUPS 128(BX), Y11
+	VMOVUPS 160(BX), Y12
+	VMOVUPS 192(BX), Y13
+	VXORPS  Y14, Y14, Y14
+	MOVQ    DX, SI
+	ANDQ    $+7, SI
+	LEAQ    lanes<>+0(SB), DI
+	NEGQ    SI
+	VMOVUPS 32(DI)(SI*4), Y15
+
+many:
+	CMPQ         DX, $+16
+	JLT          many_end
+	VMOVUPS      (CX), Y0
+	VMAXPS       Y0, Y7, Y0
+	VMINPS       Y0, Y8, Y0
+	VMOVAPS      Y0, Y1
+	VFMADD213PS  Y10, Y9, Y1
+	VSUBPS       Y10, Y1, Y2
+	VFNMADD231PS Y11, Y2, Y0
+	VFNMADD231PS Y12, Y2, Y0
+	VMOVUPS      224(BX), Y2
+	VFMADD213PS  256(BX), Y0, Y2
+	VFMADD213PS  288(BX), Y0, Y2
+	VFMADD213PS  320(BX), Y0, Y2
+	VFMADD213PS  352(BX), Y0, Y2
+	VFMADD213PS  384(BX), Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VADDPS       Y13, Y2, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      32(CX), Y3
+	VMAXPS       Y3, Y7, Y3
+	VMINPS       Y3, Y8, Y3
+	VMOVAPS      Y3, Y4
+	VFMADD213PS  Y10, Y9, Y4
+	VSUBPS       Y10, Y4, Y5
+	VFNMADD231PS Y11, Y5, Y3
+	VFNMADD231PS Y12, Y5, Y3
+	VMOVUPS      224(BX), Y5
+	VFMADD213PS  256(BX), Y3, Y5
+	VFMADD213PS  288(BX), Y3, Y5
+	VFMADD213PS  320(BX), Y3, Y5
+	VFMADD213PS  352(BX), Y3, Y5
+	VFMADD213PS  384(BX), Y3, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  Y3, Y3, Y5
+	VADDPS       Y13, Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         $+64, AX
+	ADDQ         $+64, CX
+	SUBQ         $+16, DX
+	JMP          many
+
+many_end:
+one:
+	CMPQ         DX, $+8
+	JLT          one_end
+	VMOVUPS      (CX), Y0
+	VMAXPS       Y0, Y7, Y0
+	VMINPS       Y0, Y8, Y0
+	VMOVAPS      Y0, Y1
+	VFMADD213PS  Y10, Y9, Y1
+	VSUBPS       Y10, Y1, Y2
+	VFNMADD231PS Y11, Y2, Y0
+	VFNMADD231PS Y12, Y2, Y0
+	VMOVUPS      224(BX), Y2
+	VFMADD213PS  256(BX), Y0, Y2
+	VFMADD213PS  288(BX), Y0, Y2
+	VFMADD213PS  320(BX), Y0, Y2
+	VFMADD213PS  352(BX), Y0, Y2
+	VFMADD213PS  384(BX), Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VADDPS       Y13, Y2, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         $+32, AX
+	ADDQ         $+32, CX
+	SUBQ         $+8, DX
+	JMP          one
+
+one_end:
+	TESTQ        DX, DX
+	JZ           finished
+	VMASKMOVPS   (CX), Y15, Y0
+	VMAXPS       Y0, Y7, Y0
+	VMINPS       Y0, Y8, Y0
+	VMOVAPS      Y0, Y1
+	VFMADD213PS  Y10, Y9, Y1
+	VSUBPS       Y10, Y1, Y2
+	VFNMADD231PS Y11, Y2, Y0
+	VFNMADD231PS Y12, Y2, Y0
+	VMOVUPS      224(BX), Y2
+	VFMADD213PS  256(BX), Y0, Y2
+	VFMADD213PS  288(BX), Y0, Y2
+	VFMADD213PS  320(BX), Y0, Y2
+	VFMADD213PS  352(BX), Y0, Y2
+	VFMADD213PS  384(BX), Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VADDPS       Y13, Y2, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (AX)
+
+finished:
+	VZEROUPPER
+	RET
+
+// func sigmoidAVX2(y *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	LEAQ    exponentialAVX2<>+0(SB), BX
+	VMOVUPS (BX), Y7
+	VMOVUPS 32(BX), Y8
+	VMOVUPS 64(BX), Y9
+	VMOVUPS 96(BX), Y10
+	VMOVUPS 128(BX), Y11
+	VMOVUPS 160(BX), Y12
+	VMOVUPS 192(BX), Y13
+	VXORPS  Y14, Y14, Y14
+	MOVQ    DX, SI
+	ANDQ    $+7, SI
+	LEAQ    lanes<>+0(SB), DI
+	NEGQ    SI
+	VMOVUPS 32(DI)(SI*4), Y15
+
+many:
+	CMPQ         DX, $+16
+	JLT          many_end
+	VMOVUPS      (CX), Y0
+	VSUBPS       Y0, Y14, Y0
+	VMAXPS       Y0, Y7, Y0
+	VMINPS       Y0, Y8, Y0
+	VMOVAPS      Y0, Y1
+	VFMADD213PS  Y10, Y9, Y1
+	VSUBPS       Y10, Y1, Y2
+	VFNMADD231PS Y11, Y2, Y0
+	VFNMADD231PS Y12, Y2, Y0
+	VMOVUPS      224(BX), Y2
+	VFMADD213PS  256(BX), Y0, Y2
+	VFMADD213PS  288(BX), Y0, Y2
+	VFMADD213PS  320(BX), Y0, Y2
+	VFMADD213PS  352(BX), Y0, Y2
+	VFMADD213PS  384(BX), Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VADDPS       Y13, Y2, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y2, Y2
+	VADDPS       Y13, Y2, Y2
+	VDIVPS       Y2, Y13, Y2
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      32(CX), Y3
+	VSUBPS       Y3, Y14, Y3
+	VMAXPS       Y3, Y7, Y3
+	VMINPS       Y3, Y8, Y3
+	VMOVAPS      Y3, Y4
+	VFMADD213PS  Y10, Y9, Y4
+	VSUBPS       Y10, Y4, Y5
+	VFNMADD231PS Y11, Y5, Y3
+	VFNMADD231PS Y12, Y5, Y3
+	VMOVUPS      224(BX), Y5
+	VFMADD213PS  256(BX), Y3, Y5
+	VFMADD213PS  288(BX), Y3, Y5
+	VFMADD213PS  320(BX), Y3, Y5
+	VFMADD213PS  352(BX), Y3, Y5
+	VFMADD213PS  384(BX), Y3, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  Y3, Y3, Y5
+	VADDPS       Y13, Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y5, Y5
+	VADDPS       Y13, Y5, Y5
+	VDIVPS       Y5, Y13, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         $+64, AX
+	ADDQ         $+64, CX
+	SUBQ         $+16, DX
+	JMP          many
+
+many_end:
+one:
+	CMPQ         DX, $+8
+	JLT          one_end
+	VMOVUPS      (CX), Y0
+	VSUBPS       Y0, Y14, Y0
+	VMAXPS       Y0, Y7, Y0
+	VMINPS       Y0, Y8, Y0
+	VMOVAPS      Y0, Y1
+	VFMADD213PS  Y10, Y9, Y1
+	VSUBPS       Y10, Y1, Y2
+	VFNMADD231PS Y11, Y2, Y0
+	VFNMADD231PS Y12, Y2, Y0
+	VMOVUPS      224(BX), Y2
+	VFMADD213PS  256(BX), Y0, Y2
+	VFMADD213PS  288(BX), Y0, Y2
+	VFMADD213PS  320(BX), Y0, Y2
+	VFMADD213PS  352(BX), Y0, Y2
+	VFMADD213PS  384(BX), Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VADDPS       Y13, Y2, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y2, Y2
+	VADDPS       Y13, Y2, Y2
+	VDIVPS       Y2, Y13, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         $+32, AX
+	ADDQ         $+32, CX
+	SUBQ         $+8, DX
+	JMP          one
+
+one_end:
+	TESTQ        DX, DX
+	JZ           finished
+	VMASKMOVPS   (CX), Y15, Y0
+	VSUBPS       Y0, Y14, Y0
+	VMAXPS       Y0, Y7, Y0
+	VMINPS       Y0, Y8, Y0
+	VMOVAPS      Y0, Y1
+	VFMADD213PS  Y10, Y9, Y1
+	VSUBPS       Y10, Y1, Y2
+	VFNMADD231PS Y11, Y2, Y0
+	VFNMADD231PS Y12, Y2, Y0
+	VMOVUPS      224(BX), Y2
+	VFMADD213PS  256(BX), Y0, Y2
+	VFMADD213PS  288(BX), Y0, Y2
+	VFMADD213PS  320(BX), Y0, Y2
+	VFMADD213PS  352(BX), Y0, Y2
+	VFMADD213PS  384(BX), Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VADDPS       Y13, Y2, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y2, Y2
+	VADDPS       Y13, Y2, Y2
+	VDIVPS       Y2, Y13, Y2
+	VMASKMOVPS   Y2, Y15, (AX)
+
+finished:
+	VZEROUPPER
+	RET
+
 // func windowGradAVX2(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
 // Requires: AVX, AVX2
 TEXT ·windowGradAVX2(SB), NOSPLIT, $0-72

@@ -150,6 +150,10 @@ func squaresAVX512(w *float32, n int) float64
 
 func squaresDecayedAVX512(w *float32, grad *float32, n int, decay float32) (ww float64, gg float64)
 
+func expAVX512(y *float32, x *float32, n int)
+
+func sigmoidAVX512(y *float32, x *float32, n int)
+
 func windowGradAVX512(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
 
 func windowMaxAVX512(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)

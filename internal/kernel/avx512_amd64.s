@@ -14469,6 +14469,480 @@ finished:
 	MOVSD         X2, gg+40(FP)
 	RET
 
+DATA exponentialAVX512<>+0(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+4(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+8(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+12(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+16(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+20(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+24(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+28(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+32(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+36(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+40(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+44(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+48(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+52(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+56(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+60(SB)/4, $0xc2ae999a
+DATA exponentialAVX512<>+64(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+68(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+72(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+76(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+80(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+84(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+88(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+92(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+96(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+100(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+104(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+108(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+112(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+116(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+120(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+124(SB)/4, $0x42b0999a
+DATA exponentialAVX512<>+128(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+132(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+136(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+140(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+144(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+148(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+152(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+156(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+160(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+164(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+168(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+172(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+176(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+180(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+184(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+188(SB)/4, $0x3fb8aa3b
+DATA exponentialAVX512<>+192(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+196(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+200(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+204(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+208(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+212(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+216(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+220(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+224(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+228(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+232(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+236(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+240(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+244(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+248(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+252(SB)/4, $0x4b400000
+DATA exponentialAVX512<>+256(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+260(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+264(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+268(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+272(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+276(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+280(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+284(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+288(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+292(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+296(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+300(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+304(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+308(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+312(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+316(SB)/4, $0x3f318000
+DATA exponentialAVX512<>+320(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+324(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+328(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+332(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+336(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+340(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+344(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+348(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+352(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+356(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+360(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+364(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+368(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+372(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+376(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+380(SB)/4, $0xb95e8083
+DATA exponentialAVX512<>+384(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+388(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+392(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+396(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+400(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+404(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+408(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+412(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+416(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+420(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+424(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+428(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+432(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+436(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+440(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+444(SB)/4, $0x3f800000
+DATA exponentialAVX512<>+448(SB)/4, $0x39506967
+DATA exponentialAVX512<>+452(SB)/4, $0x39506967
+DATA exponentialAVX512<>+456(SB)/4, $0x39506967
+DATA exponentialAVX512<>+460(SB)/4, $0x39506967
+DATA exponentialAVX512<>+464(SB)/4, $0x39506967
+DATA exponentialAVX512<>+468(SB)/4, $0x39506967
+DATA exponentialAVX512<>+472(SB)/4, $0x39506967
+DATA exponentialAVX512<>+476(SB)/4, $0x39506967
+DATA exponentialAVX512<>+480(SB)/4, $0x39506967
+DATA exponentialAVX512<>+484(SB)/4, $0x39506967
+DATA exponentialAVX512<>+488(SB)/4, $0x39506967
+DATA exponentialAVX512<>+492(SB)/4, $0x39506967
+DATA exponentialAVX512<>+496(SB)/4, $0x39506967
+DATA exponentialAVX512<>+500(SB)/4, $0x39506967
+DATA exponentialAVX512<>+504(SB)/4, $0x39506967
+DATA exponentialAVX512<>+508(SB)/4, $0x39506967
+DATA exponentialAVX512<>+512(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+516(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+520(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+524(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+528(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+532(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+536(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+540(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+544(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+548(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+552(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+556(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+560(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+564(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+568(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+572(SB)/4, $0x3ab743ce
+DATA exponentialAVX512<>+576(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+580(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+584(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+588(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+592(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+596(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+600(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+604(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+608(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+612(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+616(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+620(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+624(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+628(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+632(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+636(SB)/4, $0x3c088908
+DATA exponentialAVX512<>+640(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+644(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+648(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+652(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+656(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+660(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+664(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+668(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+672(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+676(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+680(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+684(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+688(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+692(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+696(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+700(SB)/4, $0x3d2aa9c1
+DATA exponentialAVX512<>+704(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+708(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+712(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+716(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+720(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+724(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+728(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+732(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+736(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+740(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+744(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+748(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+752(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+756(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+760(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+764(SB)/4, $0x3e2aaaaa
+DATA exponentialAVX512<>+768(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+772(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+776(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+780(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+784(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+788(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+792(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+796(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+800(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+804(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+808(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+812(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+816(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+820(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+824(SB)/4, $0x3f000000
+DATA exponentialAVX512<>+828(SB)/4, $0x3f000000
+GLOBL exponentialAVX512<>(SB), RODATA|NOPTR, $832
+
+// func expAVX512(y *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·expAVX512(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	LEAQ    exponentialAVX512<>+0(SB), BX
+	VMOVUPS (BX), Z7
+	VMOVUPS 64(BX), Z8
+	VMOVUPS 128(BX), Z9
+	VMOVUPS 192(BX), Z10
+	VMOVUPS 256(BX), Z11
+	VMOVUPS 320(BX), Z12
+	VMOVUPS 384(BX), Z13
+	VPXORD  Z14, Z14, Z14
+	MOVQ    DX, SI
+	ANDQ    $+15, SI
+	MOVQ    $-1, DI
+	BZHIQ   SI, DI, DI
+	KMOVW   DI, K1
+
+many:
+	CMPQ         DX, $+32
+	JLT          many_end
+	VMOVUPS      (CX), Z0
+	VMAXPS       Z0, Z7, Z0
+	VMINPS       Z0, Z8, Z0
+	VMOVAPS      Z0, Z1
+	VFMADD213PS  Z10, Z9, Z1
+	VSUBPS       Z10, Z1, Z2
+	VFNMADD231PS Z11, Z2, Z0
+	VFNMADD231PS Z12, Z2, Z0
+	VMOVUPS      448(BX), Z2
+	VFMADD213PS  512(BX), Z0, Z2
+	VFMADD213PS  576(BX), Z0, Z2
+	VFMADD213PS  640(BX), Z0, Z2
+	VFMADD213PS  704(BX), Z0, Z2
+	VFMADD213PS  768(BX), Z0, Z2
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VADDPS       Z13, Z2, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      64(CX), Z3
+	VMAXPS       Z3, Z7, Z3
+	VMINPS       Z3, Z8, Z3
+	VMOVAPS      Z3, Z4
+	VFMADD213PS  Z10, Z9, Z4
+	VSUBPS       Z10, Z4, Z5
+	VFNMADD231PS Z11, Z5, Z3
+	VFNMADD231PS Z12, Z5, Z3
+	VMOVUPS      448(BX), Z5
+	VFMADD213PS  512(BX), Z3, Z5
+	VFMADD213PS  576(BX), Z3, Z5
+	VFMADD213PS  640(BX), Z3, Z5
+	VFMADD213PS  704(BX), Z3, Z5
+	VFMADD213PS  768(BX), Z3, Z5
+	VMULPS       Z3, Z5, Z5
+	VFMADD213PS  Z3, Z3, Z5
+	VADDPS       Z13, Z5, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       Z4, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         $+128, AX
+	ADDQ         $+128, CX
+	SUBQ         $+32, DX
+	JMP          many
+
+many_end:
+one:
+	CMPQ         DX, $+16
+	JLT          one_end
+	VMOVUPS      (CX), Z0
+	VMAXPS       Z0, Z7, Z0
+	VMINPS       Z0, Z8, Z0
+	VMOVAPS      Z0, Z1
+	VFMADD213PS  Z10, Z9, Z1
+	VSUBPS       Z10, Z1, Z2
+	VFNMADD231PS Z11, Z2, Z0
+	VFNMADD231PS Z12, Z2, Z0
+	VMOVUPS      448(BX), Z2
+	VFMADD213PS  512(BX), Z0, Z2
+	VFMADD213PS  576(BX), Z0, Z2
+	VFMADD213PS  640(BX), Z0, Z2
+	VFMADD213PS  704(BX), Z0, Z2
+	VFMADD213PS  768(BX), Z0, Z2
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VADDPS       Z13, Z2, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         $+64, AX
+	ADDQ         $+64, CX
+	SUBQ         $+16, DX
+	JMP          one
+
+one_end:
+	TESTQ        DX, DX
+	JZ           finished
+	VMOVUPS.Z    (CX), K1, Z0
+	VMAXPS       Z0, Z7, Z0
+	VMINPS       Z0, Z8, Z0
+	VMOVAPS      Z0, Z1
+	VFMADD213PS  Z10, Z9, Z1
+	VSUBPS       Z10, Z1, Z2
+	VFNMADD231PS Z11, Z2, Z0
+	VFNMADD231PS Z12, Z2, Z0
+	VMOVUPS      448(BX), Z2
+	VFMADD213PS  512(BX), Z0, Z2
+	VFMADD213PS  576(BX), Z0, Z2
+	VFMADD213PS  640(BX), Z0, Z2
+	VFMADD213PS  704(BX), Z0, Z2
+	VFMADD213PS  768(BX), Z0, Z2
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VADDPS       Z13, Z2, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)
+
+finished:
+	VZEROUPPER
+	RET
+
+// func sigmoidAVX512(y *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	LEAQ    exponentialAVX512<>+0(SB), BX
+	VMOVUPS (BX), Z7
+	VMOVUPS 64(BX), Z8
+	VMOVUPS 128(BX), Z9
+	VMOVUPS 192(BX), Z10
+	VMOVUPS 256(BX), Z11
+	VMOVUPS 320(BX), Z12
+	VMOVUPS 384(BX), Z13
+	VPXORD  Z14, Z14, Z14
+	MOVQ    DX, SI
+	ANDQ    $+15, SI
+	MOVQ    $-1, DI
+	BZHIQ   SI, DI, DI
+	KMOVW   DI, K1
+
+many:
+	CMPQ         DX, $+32
+	JLT          many_end
+	VMOVUPS      (CX), Z0
+	VSUBPS       Z0, Z14, Z0
+	VMAXPS       Z0, Z7, Z0
+	VMINPS       Z0, Z8, Z0
+	VMOVAPS      Z0, Z1
+	VFMADD213PS  Z10, Z9, Z1
+	VSUBPS       Z10, Z1, Z2
+	VFNMADD231PS Z11, Z2, Z0
+	VFNMADD231PS Z12, Z2, Z0
+	VMOVUPS      448(BX), Z2
+	VFMADD213PS  512(BX), Z0, Z2
+	VFMADD213PS  576(BX), Z0, Z2
+	VFMADD213PS  640(BX), Z0, Z2
+	VFMADD213PS  704(BX), Z0, Z2
+	VFMADD213PS  768(BX), Z0, Z2
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VADDPS       Z13, Z2, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z2, Z2
+	VADDPS       Z13, Z2, Z2
+	VDIVPS       Z2, Z13, Z2
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      64(CX), Z3
+	VSUBPS       Z3, Z14, Z3
+	VMAXPS       Z3, Z7, Z3
+	VMINPS       Z3, Z8, Z3
+	VMOVAPS      Z3, Z4
+	VFMADD213PS  Z10, Z9, Z4
+	VSUBPS       Z10, Z4, Z5
+	VFNMADD231PS Z11, Z5, Z3
+	VFNMADD231PS Z12, Z5, Z3
+	VMOVUPS      448(BX), Z5
+	VFMADD213PS  512(BX), Z3, Z5
+	VFMADD213PS  576(BX), Z3, Z5
+	VFMADD213PS  640(BX), Z3, Z5
+	VFMADD213PS  704(BX), Z3, Z5
+	VFMADD213PS  768(BX), Z3, Z5
+	VMULPS       Z3, Z5, Z5
+	VFMADD213PS  Z3, Z3, Z5
+	VADDPS       Z13, Z5, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       Z4, Z5, Z5
+	VADDPS       Z13, Z5, Z5
+	VDIVPS       Z5, Z13, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         $+128, AX
+	ADDQ         $+128, CX
+	SUBQ         $+32, DX
+	JMP          many
+
+many_end:
+one:
+	CMPQ         DX, $+16
+	JLT          one_end
+	VMOVUPS      (CX), Z0
+	VSUBPS       Z0, Z14, Z0
+	VMAXPS       Z0, Z7, Z0
+	VMINPS       Z0, Z8, Z0
+	VMOVAPS      Z0, Z1
+	VFMADD213PS  Z10, Z9, Z1
+	VSUBPS       Z10, Z1, Z2
+	VFNMADD231PS Z11, Z2, Z0
+	VFNMADD231PS Z12, Z2, Z0
+	VMOVUPS      448(BX), Z2
+	VFMADD213PS  512(BX), Z0, Z2
+	VFMADD213PS  576(BX), Z0, Z2
+	VFMADD213PS  640(BX), Z0, Z2
+	VFMADD213PS  704(BX), Z0, Z2
+	VFMADD213PS  768(BX), Z0, Z2
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VADDPS       Z13, Z2, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z2, Z2
+	VADDPS       Z13, Z2, Z2
+	VDIVPS       Z2, Z13, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         $+64, AX
+	ADDQ         $+64, CX
+	SUBQ         $+16, DX
+	JMP          one
+
+one_end:
+	TESTQ        DX, DX
+	JZ           finished
+	VMOVUPS.Z    (CX), K1, Z0
+	VSUBPS       Z0, Z14, Z0
+	VMAXPS       Z0, Z7, Z0
+	VMINPS       Z0, Z8, Z0
+	VMOVAPS      Z0, Z1
+	VFMADD213PS  Z10, Z9, Z1
+	VSUBPS       Z10, Z1, Z2
+	VFNMADD231PS Z11, Z2, Z0
+	VFNMADD231PS Z12, Z2, Z0
+	VMOVUPS      448(BX), Z2
+	VFMADD213PS  512(BX), Z0, Z2
+	VFMADD213PS  576(BX), Z0, Z2
+	VFMADD213PS  640(BX), Z0, Z2
+	VFMADD213PS  704(BX), Z0, Z2
+	VFMADD213PS  768(BX), Z0, Z2
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VADDPS       Z13, Z2, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z2, Z2
+	VADDPS       Z13, Z2, Z2
+	VDIVPS       Z2, Z13, Z2
+	VMOVUPS      Z2, K1, (AX)
+
+finished:
+	VZEROUPPER
+	RET
+
 // func windowGradAVX512(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
 // Requires: AVX, AVX512F, BMI2
 TEXT ·windowGradAVX512(SB), NOSPLIT, $0-72

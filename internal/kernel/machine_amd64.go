@@ -56,6 +56,8 @@ var avx512Machine = machine{
 	relu:      reluAVX512,
 	reluGrad:  reluGradAVX512,
 	add:       addAVX512,
+	exp:       expAVX512,
+	sigmoid:   sigmoidAVX512,
 	step: func(w, grad, velocity *float32, n int, s *stepScalars) {
 		stepAVX512(w, grad, velocity, n, s.lr, s.momentum, s.decay, s.trust, s.keep, s.look)
 	},
@@ -112,6 +114,8 @@ var avx2Machine = machine{
 	relu:      reluAVX2,
 	reluGrad:  reluGradAVX2,
 	add:       addAVX2,
+	exp:       expAVX2,
+	sigmoid:   sigmoidAVX2,
 	step: func(w, grad, velocity *float32, n int, s *stepScalars) {
 		stepAVX2(w, grad, velocity, n, s.lr, s.momentum, s.decay, s.trust, s.keep, s.look)
 	},

@@ -21,6 +21,8 @@ var portableMachine = machine{
 	transpose:      transpose,
 	relu:           relu,
 	reluGrad:       reluGrad,
+	exp:            expAll,
+	sigmoid:        sigmoidAll,
 	add:            add,
 	step:           step,
 	squares:        squares,

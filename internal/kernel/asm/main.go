@@ -51,6 +51,7 @@ func (v isa) floats() {
 	v.rowPasses()
 	v.reductions()
 	v.flatPasses()
+	v.exponentials()
 	v.windows()
 	v.winograd()
 	v.winogradStride()
