@@ -66,16 +66,26 @@ func erfOf(x, gauss float32) float32 {
 	return math.Float32frombits(math.Float32bits(erf) | sign)
 }
 
-// gaussians calls f with exp(−s·x²) of pieces of x that start at from.
-func gaussians(x []float32, s float32, f func(from int, gauss []float32)) {
-	var g [expPiece]float32
+// erfAll writes erf(x) of n elements from x and exp(−x²).
+func erfAll(y, x, gauss *float32, n int) {
+	out, g := view(y, n), view(gauss, n)
+	for i, v := range view(x, n) {
+		out[i] = erfOf(v, g[i])
+	}
+}
+
+// errors calls f with erf(s·x) and exp(−s²·x²) of pieces of x that start at from.
+func errors(x []float32, s float32, f func(from int, erf, gauss []float32)) {
+	var e, g [expPiece]float32
 	for from := 0; from < len(x); from += expPiece {
 		n := min(expPiece, len(x)-from)
 		for i, v := range x[from : from+n] {
-			g[i] = -s * v * v
+			e[i] = s * v
+			g[i] = -e[i] * e[i]
 		}
 		exponentials.exp(&g[0], &g[0], n)
-		f(from, g[:n])
+		exponentials.erf(&e[0], &e[0], &g[0], n)
+		f(from, e[:n], g[:n])
 	}
 }
 
@@ -151,20 +161,13 @@ func TanhGrad(dx []float32, x ...[]float32) {
 
 // Erf writes erf(x).
 func Erf(y []float32, x ...[]float32) {
-	v := x[0][:len(y)]
-	gaussians(v, 1, func(from int, gauss []float32) {
-		v, y := v[from:][:len(gauss)], y[from:][:len(gauss)]
-		for i, g := range gauss {
-			y[i] = erfOf(v[i], g)
-		}
-	})
+	errors(x[0][:len(y)], 1, func(from int, erf, _ []float32) { copy(y[from:], erf) })
 }
 
 // ErfGrad writes dy·2/√π·exp(−x²).
 func ErfGrad(dx []float32, x ...[]float32) {
-	v, dy := x[0][:len(dx)], x[1][:len(dx)]
-	gaussians(v, 1, func(from int, gauss []float32) {
-		dy, dx := dy[from:][:len(gauss)], dx[from:][:len(gauss)]
+	errors(x[0][:len(dx)], 1, func(from int, _, gauss []float32) {
+		dy, dx := x[1][from:][:len(gauss)], dx[from:][:len(gauss)]
 		for i, g := range gauss {
 			dx[i] = dy[i] * 1.12837917 * g
 		}
@@ -176,10 +179,10 @@ const inverseRoot2 = 1 / math.Sqrt2
 // GELU writes x·Φ(x), Φ the normal distribution's.
 func GELU(y []float32, x ...[]float32) {
 	v := x[0][:len(y)]
-	gaussians(v, 0.5, func(from int, gauss []float32) {
-		v, y := v[from:][:len(gauss)], y[from:][:len(gauss)]
-		for i, g := range gauss {
-			y[i] = 0.5 * v[i] * (1 + erfOf(v[i]*inverseRoot2, g))
+	errors(v, inverseRoot2, func(from int, erf, _ []float32) {
+		v, y := v[from:][:len(erf)], y[from:][:len(erf)]
+		for i, e := range erf {
+			y[i] = 0.5 * v[i] * (1 + e)
 		}
 	})
 }
@@ -187,10 +190,10 @@ func GELU(y []float32, x ...[]float32) {
 // GELUGrad writes dy·(Φ(x) + x·φ(x)).
 func GELUGrad(dx []float32, x ...[]float32) {
 	v, dy := x[0][:len(dx)], x[1][:len(dx)]
-	gaussians(v, 0.5, func(from int, gauss []float32) {
-		v, dy, dx := v[from:][:len(gauss)], dy[from:][:len(gauss)], dx[from:][:len(gauss)]
-		for i, g := range gauss {
-			dx[i] = dy[i] * (0.5*(1+erfOf(v[i]*inverseRoot2, g)) + v[i]*g*0.398942280)
+	errors(v, inverseRoot2, func(from int, erf, gauss []float32) {
+		v, dy, dx, gauss := v[from:][:len(erf)], dy[from:][:len(erf)], dx[from:][:len(erf)], gauss[:len(erf)]
+		for i, e := range erf {
+			dx[i] = dy[i] * (0.5*(1+e) + v[i]*gauss[i]*0.398942280)
 		}
 	})
 }

@@ -122,6 +122,8 @@ func expAVX2(y *float32, x *float32, n int)
 
 func sigmoidAVX2(y *float32, x *float32, n int)
 
+func erfAVX2(y *float32, x *float32, gauss *float32, n int)
+
 func windowGradAVX2(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
 
 func windowMaxAVX2(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)

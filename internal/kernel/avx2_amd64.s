@@ -7547,6 +7547,176 @@ finished:
 	VZEROUPPER
 	RET
 
+DATA erfAVX2Constants<>+0(SB)/4, $0x3ea7ba05
+DATA erfAVX2Constants<>+4(SB)/4, $0x3ea7ba05
+DATA erfAVX2Constants<>+8(SB)/4, $0x3ea7ba05
+DATA erfAVX2Constants<>+12(SB)/4, $0x3ea7ba05
+DATA erfAVX2Constants<>+16(SB)/4, $0x3ea7ba05
+DATA erfAVX2Constants<>+20(SB)/4, $0x3ea7ba05
+DATA erfAVX2Constants<>+24(SB)/4, $0x3ea7ba05
+DATA erfAVX2Constants<>+28(SB)/4, $0x3ea7ba05
+DATA erfAVX2Constants<>+32(SB)/4, $0x3f800000
+DATA erfAVX2Constants<>+36(SB)/4, $0x3f800000
+DATA erfAVX2Constants<>+40(SB)/4, $0x3f800000
+DATA erfAVX2Constants<>+44(SB)/4, $0x3f800000
+DATA erfAVX2Constants<>+48(SB)/4, $0x3f800000
+DATA erfAVX2Constants<>+52(SB)/4, $0x3f800000
+DATA erfAVX2Constants<>+56(SB)/4, $0x3f800000
+DATA erfAVX2Constants<>+60(SB)/4, $0x3f800000
+DATA erfAVX2Constants<>+64(SB)/4, $0x80000000
+DATA erfAVX2Constants<>+68(SB)/4, $0x80000000
+DATA erfAVX2Constants<>+72(SB)/4, $0x80000000
+DATA erfAVX2Constants<>+76(SB)/4, $0x80000000
+DATA erfAVX2Constants<>+80(SB)/4, $0x80000000
+DATA erfAVX2Constants<>+84(SB)/4, $0x80000000
+DATA erfAVX2Constants<>+88(SB)/4, $0x80000000
+DATA erfAVX2Constants<>+92(SB)/4, $0x80000000
+DATA erfAVX2Constants<>+96(SB)/4, $0x3f87dc22
+DATA erfAVX2Constants<>+100(SB)/4, $0x3f87dc22
+DATA erfAVX2Constants<>+104(SB)/4, $0x3f87dc22
+DATA erfAVX2Constants<>+108(SB)/4, $0x3f87dc22
+DATA erfAVX2Constants<>+112(SB)/4, $0x3f87dc22
+DATA erfAVX2Constants<>+116(SB)/4, $0x3f87dc22
+DATA erfAVX2Constants<>+120(SB)/4, $0x3f87dc22
+DATA erfAVX2Constants<>+124(SB)/4, $0x3f87dc22
+DATA erfAVX2Constants<>+128(SB)/4, $0xbfba00e3
+DATA erfAVX2Constants<>+132(SB)/4, $0xbfba00e3
+DATA erfAVX2Constants<>+136(SB)/4, $0xbfba00e3
+DATA erfAVX2Constants<>+140(SB)/4, $0xbfba00e3
+DATA erfAVX2Constants<>+144(SB)/4, $0xbfba00e3
+DATA erfAVX2Constants<>+148(SB)/4, $0xbfba00e3
+DATA erfAVX2Constants<>+152(SB)/4, $0xbfba00e3
+DATA erfAVX2Constants<>+156(SB)/4, $0xbfba00e3
+DATA erfAVX2Constants<>+160(SB)/4, $0x3fb5f0e3
+DATA erfAVX2Constants<>+164(SB)/4, $0x3fb5f0e3
+DATA erfAVX2Constants<>+168(SB)/4, $0x3fb5f0e3
+DATA erfAVX2Constants<>+172(SB)/4, $0x3fb5f0e3
+DATA erfAVX2Constants<>+176(SB)/4, $0x3fb5f0e3
+DATA erfAVX2Constants<>+180(SB)/4, $0x3fb5f0e3
+DATA erfAVX2Constants<>+184(SB)/4, $0x3fb5f0e3
+DATA erfAVX2Constants<>+188(SB)/4, $0x3fb5f0e3
+DATA erfAVX2Constants<>+192(SB)/4, $0xbe91a98e
+DATA erfAVX2Constants<>+196(SB)/4, $0xbe91a98e
+DATA erfAVX2Constants<>+200(SB)/4, $0xbe91a98e
+DATA erfAVX2Constants<>+204(SB)/4, $0xbe91a98e
+DATA erfAVX2Constants<>+208(SB)/4, $0xbe91a98e
+DATA erfAVX2Constants<>+212(SB)/4, $0xbe91a98e
+DATA erfAVX2Constants<>+216(SB)/4, $0xbe91a98e
+DATA erfAVX2Constants<>+220(SB)/4, $0xbe91a98e
+DATA erfAVX2Constants<>+224(SB)/4, $0x3e827906
+DATA erfAVX2Constants<>+228(SB)/4, $0x3e827906
+DATA erfAVX2Constants<>+232(SB)/4, $0x3e827906
+DATA erfAVX2Constants<>+236(SB)/4, $0x3e827906
+DATA erfAVX2Constants<>+240(SB)/4, $0x3e827906
+DATA erfAVX2Constants<>+244(SB)/4, $0x3e827906
+DATA erfAVX2Constants<>+248(SB)/4, $0x3e827906
+DATA erfAVX2Constants<>+252(SB)/4, $0x3e827906
+GLOBL erfAVX2Constants<>(SB), RODATA|NOPTR, $256
+
+// func erfAVX2(y *float32, x *float32, gauss *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·erfAVX2(SB), NOSPLIT, $0-32
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    gauss+16(FP), DX
+	MOVQ    n+24(FP), BX
+	LEAQ    erfAVX2Constants<>+0(SB), SI
+	VMOVUPS (SI), Y12
+	VMOVUPS 32(SI), Y13
+	VMOVUPS 64(SI), Y14
+	MOVQ    BX, DI
+	ANDQ    $+7, DI
+	LEAQ    lanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y15
+
+many:
+	CMPQ         BX, $+16
+	JLT          many_end
+	VMOVUPS      (CX), Y0
+	VANDPS       Y14, Y0, Y1
+	VXORPS       Y1, Y0, Y0
+	VFMADD213PS  Y13, Y12, Y0
+	VDIVPS       Y0, Y13, Y2
+	VMOVUPS      96(SI), Y3
+	VFMADD213PS  128(SI), Y2, Y3
+	VFMADD213PS  160(SI), Y2, Y3
+	VFMADD213PS  192(SI), Y2, Y3
+	VFMADD213PS  224(SI), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      (DX), Y0
+	VFNMADD213PS Y13, Y0, Y3
+	VXORPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      32(CX), Y4
+	VANDPS       Y14, Y4, Y5
+	VXORPS       Y5, Y4, Y4
+	VFMADD213PS  Y13, Y12, Y4
+	VDIVPS       Y4, Y13, Y6
+	VMOVUPS      96(SI), Y7
+	VFMADD213PS  128(SI), Y6, Y7
+	VFMADD213PS  160(SI), Y6, Y7
+	VFMADD213PS  192(SI), Y6, Y7
+	VFMADD213PS  224(SI), Y6, Y7
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      32(DX), Y4
+	VFNMADD213PS Y13, Y4, Y7
+	VXORPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         $+64, AX
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, BX
+	JMP          many
+
+many_end:
+one:
+	CMPQ         BX, $+8
+	JLT          one_end
+	VMOVUPS      (CX), Y0
+	VANDPS       Y14, Y0, Y1
+	VXORPS       Y1, Y0, Y0
+	VFMADD213PS  Y13, Y12, Y0
+	VDIVPS       Y0, Y13, Y2
+	VMOVUPS      96(SI), Y3
+	VFMADD213PS  128(SI), Y2, Y3
+	VFMADD213PS  160(SI), Y2, Y3
+	VFMADD213PS  192(SI), Y2, Y3
+	VFMADD213PS  224(SI), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      (DX), Y0
+	VFNMADD213PS Y13, Y0, Y3
+	VXORPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         $+32, AX
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, BX
+	JMP          one
+
+one_end:
+	TESTQ        BX, BX
+	JZ           finished
+	VMASKMOVPS   (CX), Y15, Y0
+	VANDPS       Y14, Y0, Y1
+	VXORPS       Y1, Y0, Y0
+	VFMADD213PS  Y13, Y12, Y0
+	VDIVPS       Y0, Y13, Y2
+	VMOVUPS      96(SI), Y3
+	VFMADD213PS  128(SI), Y2, Y3
+	VFMADD213PS  160(SI), Y2, Y3
+	VFMADD213PS  192(SI), Y2, Y3
+	VFMADD213PS  224(SI), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VMASKMOVPS   (DX), Y15, Y0
+	VFNMADD213PS Y13, Y0, Y3
+	VXORPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y15, (AX)
+
+finished:
+	VZEROUPPER
+	RET
+
 // func windowGradAVX2(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
 // Requires: AVX, AVX2
 TEXT ·windowGradAVX2(SB), NOSPLIT, $0-72

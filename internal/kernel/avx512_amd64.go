@@ -154,6 +154,8 @@ func expAVX512(y *float32, x *float32, n int)
 
 func sigmoidAVX512(y *float32, x *float32, n int)
 
+func erfAVX512(y *float32, x *float32, gauss *float32, n int)
+
 func windowGradAVX512(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
 
 func windowMaxAVX512(y *float32, x *float32, ldh int, ldw int, r int, s int, c int)

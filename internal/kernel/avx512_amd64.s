@@ -14943,6 +14943,240 @@ finished:
 	VZEROUPPER
 	RET
 
+DATA erfAVX512Constants<>+0(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+4(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+8(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+12(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+16(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+20(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+24(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+28(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+32(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+36(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+40(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+44(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+48(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+52(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+56(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+60(SB)/4, $0x3ea7ba05
+DATA erfAVX512Constants<>+64(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+68(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+72(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+76(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+80(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+84(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+88(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+92(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+96(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+100(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+104(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+108(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+112(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+116(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+120(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+124(SB)/4, $0x3f800000
+DATA erfAVX512Constants<>+128(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+132(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+136(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+140(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+144(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+148(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+152(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+156(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+160(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+164(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+168(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+172(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+176(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+180(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+184(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+188(SB)/4, $0x80000000
+DATA erfAVX512Constants<>+192(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+196(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+200(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+204(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+208(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+212(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+216(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+220(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+224(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+228(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+232(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+236(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+240(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+244(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+248(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+252(SB)/4, $0x3f87dc22
+DATA erfAVX512Constants<>+256(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+260(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+264(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+268(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+272(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+276(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+280(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+284(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+288(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+292(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+296(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+300(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+304(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+308(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+312(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+316(SB)/4, $0xbfba00e3
+DATA erfAVX512Constants<>+320(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+324(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+328(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+332(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+336(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+340(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+344(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+348(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+352(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+356(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+360(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+364(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+368(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+372(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+376(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+380(SB)/4, $0x3fb5f0e3
+DATA erfAVX512Constants<>+384(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+388(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+392(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+396(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+400(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+404(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+408(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+412(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+416(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+420(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+424(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+428(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+432(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+436(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+440(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+444(SB)/4, $0xbe91a98e
+DATA erfAVX512Constants<>+448(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+452(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+456(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+460(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+464(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+468(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+472(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+476(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+480(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+484(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+488(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+492(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+496(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+500(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+504(SB)/4, $0x3e827906
+DATA erfAVX512Constants<>+508(SB)/4, $0x3e827906
+GLOBL erfAVX512Constants<>(SB), RODATA|NOPTR, $512
+
+// func erfAVX512(y *float32, x *float32, gauss *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·erfAVX512(SB), NOSPLIT, $0-32
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    gauss+16(FP), DX
+	MOVQ    n+24(FP), BX
+	LEAQ    erfAVX512Constants<>+0(SB), SI
+	VMOVUPS (SI), Z12
+	VMOVUPS 64(SI), Z13
+	VMOVUPS 128(SI), Z14
+	MOVQ    BX, DI
+	ANDQ    $+15, DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
+
+many:
+	CMPQ         BX, $+32
+	JLT          many_end
+	VMOVUPS      (CX), Z0
+	VANDPS       Z14, Z0, Z1
+	VXORPS       Z1, Z0, Z0
+	VFMADD213PS  Z13, Z12, Z0
+	VDIVPS       Z0, Z13, Z2
+	VMOVUPS      192(SI), Z3
+	VFMADD213PS  256(SI), Z2, Z3
+	VFMADD213PS  320(SI), Z2, Z3
+	VFMADD213PS  384(SI), Z2, Z3
+	VFMADD213PS  448(SI), Z2, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      (DX), Z0
+	VFNMADD213PS Z13, Z0, Z3
+	VXORPS       Z1, Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VMOVUPS      64(CX), Z4
+	VANDPS       Z14, Z4, Z5
+	VXORPS       Z5, Z4, Z4
+	VFMADD213PS  Z13, Z12, Z4
+	VDIVPS       Z4, Z13, Z6
+	VMOVUPS      192(SI), Z7
+	VFMADD213PS  256(SI), Z6, Z7
+	VFMADD213PS  320(SI), Z6, Z7
+	VFMADD213PS  384(SI), Z6, Z7
+	VFMADD213PS  448(SI), Z6, Z7
+	VMULPS       Z6, Z7, Z7
+	VMOVUPS      64(DX), Z4
+	VFNMADD213PS Z13, Z4, Z7
+	VXORPS       Z5, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         $+128, AX
+	ADDQ         $+128, CX
+	ADDQ         $+128, DX
+	SUBQ         $+32, BX
+	JMP          many
+
+many_end:
+one:
+	CMPQ         BX, $+16
+	JLT          one_end
+	VMOVUPS      (CX), Z0
+	VANDPS       Z14, Z0, Z1
+	VXORPS       Z1, Z0, Z0
+	VFMADD213PS  Z13, Z12, Z0
+	VDIVPS       Z0, Z13, Z2
+	VMOVUPS      192(SI), Z3
+	VFMADD213PS  256(SI), Z2, Z3
+	VFMADD213PS  320(SI), Z2, Z3
+	VFMADD213PS  384(SI), Z2, Z3
+	VFMADD213PS  448(SI), Z2, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      (DX), Z0
+	VFNMADD213PS Z13, Z0, Z3
+	VXORPS       Z1, Z3, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         $+64, AX
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, BX
+	JMP          one
+
+one_end:
+	TESTQ        BX, BX
+	JZ           finished
+	VMOVUPS.Z    (CX), K1, Z0
+	VANDPS       Z14, Z0, Z1
+	VXORPS       Z1, Z0, Z0
+	VFMADD213PS  Z13, Z12, Z0
+	VDIVPS       Z0, Z13, Z2
+	VMOVUPS      192(SI), Z3
+	VFMADD213PS  256(SI), Z2, Z3
+	VFMADD213PS  320(SI), Z2, Z3
+	VFMADD213PS  384(SI), Z2, Z3
+	VFMADD213PS  448(SI), Z2, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS.Z    (DX), K1, Z0
+	VFNMADD213PS Z13, Z0, Z3
+	VXORPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)
+
+finished:
+	VZEROUPPER
+	RET
+
 // func windowGradAVX512(dx *float32, x *float32, dy *float32, ldh int, ldw int, r int, s int, c int) int
 // Requires: AVX, AVX512F, BMI2
 TEXT ·windowGradAVX512(SB), NOSPLIT, $0-72

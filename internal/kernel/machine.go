@@ -37,6 +37,7 @@ type machine struct {
 	add      func(y, a, b *float32, n int, floor float32)
 	exp      func(y, x *float32, n int)
 	sigmoid  func(y, x *float32, n int)
+	erf      func(y, x, gauss *float32, n int)
 	step     func(w, grad, velocity *float32, n int, s *stepScalars)
 	squares  func(w, grad *float32, n int, decay float32) (ww, gg float64)
 

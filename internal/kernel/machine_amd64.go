@@ -58,6 +58,7 @@ var avx512Machine = machine{
 	add:       addAVX512,
 	exp:       expAVX512,
 	sigmoid:   sigmoidAVX512,
+	erf:       erfAVX512,
 	step: func(w, grad, velocity *float32, n int, s *stepScalars) {
 		stepAVX512(w, grad, velocity, n, s.lr, s.momentum, s.decay, s.trust, s.keep, s.look)
 	},
@@ -116,6 +117,7 @@ var avx2Machine = machine{
 	add:       addAVX2,
 	exp:       expAVX2,
 	sigmoid:   sigmoidAVX2,
+	erf:       erfAVX2,
 	step: func(w, grad, velocity *float32, n int, s *stepScalars) {
 		stepAVX2(w, grad, velocity, n, s.lr, s.momentum, s.decay, s.trust, s.keep, s.look)
 	},

@@ -23,6 +23,7 @@ var portableMachine = machine{
 	reluGrad:       reluGrad,
 	exp:            expAll,
 	sigmoid:        sigmoidAll,
+	erf:            erfAll,
 	add:            add,
 	step:           step,
 	squares:        squares,

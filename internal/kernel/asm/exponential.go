@@ -69,3 +69,47 @@ func (v isa) exponentials() {
 		RET()
 	}
 }
+
+// erfConstants are those of the portable erfOf: 0.3275911, 1, the bits of a sign, and
+// the polynomial's.
+var erfConstants = []uint32{math.Float32bits(0.3275911), math.Float32bits(1), 1 << 31, math.Float32bits(1.061405429),
+	math.Float32bits(-1.453152027), math.Float32bits(1.421413741), math.Float32bits(-0.284496736), math.Float32bits(0.254829592)}
+
+// erf writes erf(x) from x and exp(−x²).
+func (v isa) erf() {
+	table := GLOBL("erf"+v.name+"Constants", RODATA|NOPTR)
+	for i, c := range erfConstants {
+		for lane := range v.lanes {
+			DATA(i*v.bytes()+4*lane, U32(c))
+		}
+	}
+	at := func(p reg64, u int) Mem { return Mem{Base: p, Disp: u * v.bytes()} }
+	TEXT("erf"+v.name, NOSPLIT, "func(y, x, gauss *float32, n int)")
+	y, x, gauss, n := pointer("y"), pointer("x"), pointer("gauss"), pointer("n")
+	constants := GP64()
+	LEAQ(table, constants)
+	c := func(i int) Mem { return Mem{Base: constants, Disp: i * v.bytes()} }
+	slope, one, sign := v.r(12), v.r(13), v.r(14)
+	for i, r := range []int{12, 13, 14} {
+		VMOVUPS(c(i), v.r(r))
+	}
+	v.flat(n, 2, []reg64{y, x, gauss}, func(u int, k mask) {
+		a, s, t, p := v.r(4*u), v.r(4*u+1), v.r(4*u+2), v.r(4*u+3)
+		v.load(at(x, u), a, k)
+		VANDPS(sign, a, s)
+		VXORPS(s, a, a)
+		VFMADD213PS(one, slope, a)
+		VDIVPS(a, one, t)
+		VMOVUPS(c(3), p)
+		for i := 4; i < len(erfConstants); i++ {
+			VFMADD213PS(c(i), t, p)
+		}
+		VMULPS(t, p, p)
+		v.load(at(gauss, u), a, k)
+		VFNMADD213PS(one, a, p)
+		VXORPS(s, p, p)
+		v.store(p, at(y, u), k)
+	})
+	VZEROUPPER()
+	RET()
+}

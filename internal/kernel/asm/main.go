@@ -52,6 +52,7 @@ func (v isa) floats() {
 	v.reductions()
 	v.flatPasses()
 	v.exponentials()
+	v.erf()
 	v.windows()
 	v.winograd()
 	v.winogradStride()
