@@ -83,6 +83,15 @@ func TestRefuses(t *testing.T) {
 		{"index outside the axis", func(m *graphtest.Model) string {
 			return m.Node("Gather", []string{gap(m), m.Ints("i", 3)}, onnx.IntAttr("axis", 1))
 		}, []string{"index 3", "axis 1"}},
+		{"axis beyond the dimensions", func(m *graphtest.Model) string {
+			return m.Node("Softmax", []string{"input"}, onnx.IntAttr("axis", 4))
+		}, []string{"/Softmax_0", "axis 4", "4 dimensions"}},
+		{"window without a size", func(m *graphtest.Model) string {
+			return m.Node("AveragePool", []string{"input"})
+		}, []string{"kernel_shape"}},
+		{"normalisation of nothing", func(m *graphtest.Model) string {
+			return m.Node("LRN", []string{"input"})
+		}, []string{"size is 0"}},
 		{"cast to integers", func(m *graphtest.Model) string {
 			return m.Node("Cast", []string{"input"}, onnx.IntAttr("to", 7))
 		}, []string{"/Cast_0", "int64", "only floats"}},

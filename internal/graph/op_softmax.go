@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"fmt"
+
 	G "gorgonia.org/gorgonia"
 
 	"onnxclr/importer/onnx"
@@ -21,10 +23,11 @@ func lowerSoftmax(b *builder, n *onnx.Node) error {
 	if flattens {
 		def = 1
 	}
-	axis := int(n.Int("axis", def))
-	if axis < 0 {
-		axis += len(s)
+	a := n.Int("axis", def)
+	if a < -int64(len(s)) || a >= int64(len(s)) {
+		return fmt.Errorf("axis %d of a tensor of %d dimensions", a, len(s))
 	}
+	axis := (int(a) + len(s)) % len(s)
 	outer, inner := 1, 1
 	for _, d := range s[:axis] {
 		outer *= d
