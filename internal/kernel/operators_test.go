@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"onnxclr/internal/golden"
@@ -60,6 +61,16 @@ func TestGeneralKernels(t *testing.T) {
 			reference.Broadcast(shape, shape, to, want, x, small, func(a, b float64) float64 { return a - b })
 			check(fmt.Sprintf("difference of %v and %v", shape, to), y, want)
 		}
+	})
+}
+
+// TestSoftmaxOfMasked: what is masked by −∞ gets nothing, and the rest is as without it.
+func TestSoftmaxOfMasked(t *testing.T) {
+	eachMachine(t, func(t *testing.T, p *kernel.Pool) {
+		inf := float32(math.Inf(-1))
+		got := make([]float32, 4)
+		kernel.Softmax(p, 1, 4, false, got, []float32{inf, 300, inf, 300})
+		same(t, "softmax", got, []float32{0, 0.5, 0, 0.5})
 	})
 }
 

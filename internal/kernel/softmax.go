@@ -25,13 +25,14 @@ func Softmax(p *Pool, rows, n int, log bool, y, x []float32) {
 			return
 		}
 		for i, v := range x {
-			if y[i] = exp32(v - high); v-high < -87 {
+			y[i] = v - high
+		}
+		p.m.exp(&y[0], &y[0], n)
+		inverse := float32(1 / sum(y))
+		for i, v := range y {
+			if y[i] = v * inverse; v < 2e-38 { // exp gives no less
 				y[i] = 0
 			}
-		}
-		inverse := float32(1 / sum(y))
-		for i := range y {
-			y[i] *= inverse
 		}
 	})
 }
