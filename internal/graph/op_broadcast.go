@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -270,11 +271,15 @@ func lowerExpand(b *builder, n *onnx.Node) error {
 // lowerReduce: ONNX ReduceMean and ReduceSum over any axes. The mean over the pixels of
 // an image is a global average pool.
 func lowerReduce(b *builder, n *onnx.Node) error {
-	x, err := b.node(n, 0)
+	out, err := b.result(n, 0)
 	if err != nil {
 		return err
 	}
-	out, err := b.result(n, 0)
+	if slices.Contains(b.shapes[n.Input(0)], 0) && n.OpType == "ReduceSum" { // the sum of nothing
+		b.set(n.Outputs[0], b.constant(fmt.Sprintf("zeros of %v", []int(out)), out, make([]float32, out.TotalSize())))
+		return nil
+	}
+	x, err := b.node(n, 0)
 	if err != nil {
 		return err
 	}

@@ -57,9 +57,9 @@ func lowerIdentity(b *builder, n *onnx.Node) error {
 // lowerCast: ONNX Cast between floating-point types. Everything the graph computes is
 // float32, so that it does nothing.
 func lowerCast(b *builder, n *onnx.Node) error {
-	to := onnx.DType(int32(n.Int("to", 0)))
-	if !to.IsFloat() {
-		return fmt.Errorf("it casts to %v what is not known before the graph runs; only floats are computed", to)
+	to := int32(n.Int("to", 0))
+	if !onnx.DType(to).IsFloat() {
+		return fmt.Errorf("it casts to %s what is not known before the graph runs; only floats are computed", onnx.ElemTypeName(to))
 	}
 	x, err := b.node(n, 0)
 	if err != nil {
