@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"onnxclr/importer/onnx"
@@ -95,6 +96,24 @@ func remainder(t *weights.Tensor, rounded []byte) *weights.Tensor {
 		return nil
 	}
 	return &weights.Tensor{Name: residualPrefix + t.Name, DType: weights.Int32, Shape: t.Shape, Data: out}
+}
+
+// dropResiduals takes the remainders out of a model whose graph is its own; runtimes
+// warn of initializers that no node reads.
+func dropResiduals(m *onnx.Model) {
+	if m.Meta(MetaResidual) == "" {
+		return
+	}
+	g := *m.Graph
+	g.Initializers = nil
+	for _, t := range m.Graph.Initializers {
+		if !strings.HasPrefix(t.Name, residualPrefix) {
+			g.Initializers = append(g.Initializers, t)
+		}
+	}
+	m.Graph = &g
+	m.Metadata = slices.Clone(m.Metadata)
+	dropMeta(m, MetaResidual)
 }
 
 // unround undoes the rounding.

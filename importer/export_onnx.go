@@ -21,6 +21,7 @@ const externalSuffix = ".data"
 
 func exportONNX(m *onnx.Model, path string, force bool) (*ExportReport, error) {
 	eval := evaluation(m)
+	dropResiduals(eval)
 	if err := onnx.Check(eval); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
