@@ -76,10 +76,49 @@ func linearRows(inputs []*G.Node) (y *G.Node, err error) {
 			return nil, err
 		}
 	}
-	if w, err = transpose(w); err != nil {
-		return nil, err
-	}
-	return linear(append([]*G.Node{x, w}, inputs[2:]...))
+	inputs = append([]*G.Node{x, w}, inputs[2:]...)
+	rows, out := x.Shape()[0], w.Shape()[1]
+	return apply(op{
+		name:  "MatMul",
+		instr: vm.Gemm{M: rows, N: out, K: in},
+		out:   tensor.Shape{rows, out},
+		eval: func(y []float32, v [][]float32) {
+			single := []int{0}
+			reference.MatMul(false, false, rows, out, in, single, single, y, v[0], v[1])
+			for i := range y {
+				if len(v) > 2 {
+					y[i] += v[2][i%out]
+				}
+			}
+		},
+		diff: []bool{true, true, true}[:len(inputs)],
+		grad: func(v G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+			dx, err := product("MatMulGradInput", false, true, rows, in, out, dy, v[1])
+			if err != nil {
+				return nil, err
+			}
+			dw, err := product("MatMulGradWeight", true, false, in, out, rows, v[0], dy)
+			grads := G.Nodes{dx, dw}
+			if err != nil || len(v) < 3 {
+				return grads, err
+			}
+			db, err := channelSum(dy)
+			return append(grads, db), err
+		},
+	}, inputs...)
+}
+
+// product is op(a) [m,k] · op(b) [k,n], without gradient.
+func product(name string, transA, transB bool, m, n, k int, a, b *G.Node) (*G.Node, error) {
+	return apply(op{
+		name:  name,
+		instr: vm.Gemm{TransA: transA, TransB: transB, M: m, N: n, K: k},
+		out:   tensor.Shape{m, n},
+		eval: func(c []float32, v [][]float32) {
+			single := []int{0}
+			reference.MatMul(transA, transB, m, n, k, single, single, c, v[0], v[1])
+		},
+	}, a, b)
 }
 
 // matMul multiplies pairs of matrices: op(a) [..,M,K] by op(b) [..,K,N], which are

@@ -80,6 +80,26 @@ func (o LayerNormGradScale) lower(m *Machine, i *instruction) func() {
 	}
 }
 
+func (o Gemm) arrange(t *translator, i *instruction) { rowMajor{}.arrange(t, i) }
+func (o Gemm) overwrites() []int                     { return nil }
+func (o Gemm) lower(m *Machine, i *instruction) func() {
+	i.work = 2 * int64(o.M) * int64(o.N) * int64(o.K)
+	lda, ldb := o.K, o.N
+	if o.TransA {
+		lda = o.M
+	}
+	if o.TransB {
+		ldb = o.K
+	}
+	return func() {
+		var bias []float32
+		if len(i.in) > 2 {
+			bias = i.in[2].data
+		}
+		kernel.Gemm(m.pool, o.TransA, o.TransB, o.M, o.N, o.K, 1, i.in[0].data, lda, i.in[1].data, ldb, 0, i.out[0].data, o.N, bias)
+	}
+}
+
 func (o MatMul) arrange(t *translator, i *instruction) { rowMajor{}.arrange(t, i) }
 func (o MatMul) overwrites() []int                     { return nil }
 func (o MatMul) lower(m *Machine, i *instruction) func() {

@@ -83,6 +83,11 @@ type (
 		Rows, N int
 		Eps     float64
 	}
+	// Gemm: a, b, [bias [N]] → op(a) [M,K] · op(b) [K,N] + bias.
+	Gemm struct {
+		TransA, TransB bool
+		M, N, K        int
+	}
 	// MatMul: a, b → the products of pairs of their matrices, op(a) [M,K] by op(b) [K,N].
 	MatMul struct {
 		TransA, TransB bool
@@ -119,6 +124,7 @@ func (SoftmaxGrad) instr()        {}
 func (LayerNorm) instr()          {}
 func (LayerNormGradInput) instr() {}
 func (LayerNormGradScale) instr() {}
+func (Gemm) instr()               {}
 func (MatMul) instr()             {}
 
 // rowMajor is the arrangement of instructions that know no images.
