@@ -118,7 +118,7 @@ func TestExportProjector(t *testing.T) {
 	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if err := AddBatches(m, 4); err != nil {
+	if err := AddBatches(m, 4, func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	plainKeys := len(tiny().params())

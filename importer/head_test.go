@@ -212,7 +212,7 @@ func TestAttachHeadRefuses(t *testing.T) {
 
 func TestBatchesTracked(t *testing.T) {
 	m := tinyModel(t)
-	if err := AddBatches(m, 5); err != nil {
+	if err := AddBatches(m, 5, func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Meta(MetaBatches); got != "106" {
@@ -221,7 +221,7 @@ func TestBatchesTracked(t *testing.T) {
 	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if err := AddBatches(m, 2); err != nil {
+	if err := AddBatches(m, 2, func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	counts, err := BatchesTracked(m)

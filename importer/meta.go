@@ -79,15 +79,17 @@ func SetBatchesTracked(m *onnx.Model, counts map[string]int64) {
 	m.SetMeta(MetaBatches, string(text))
 }
 
-// AddBatches counts n more batches for every batch normalisation, as that many
-// forward passes in training mode do in PyTorch.
-func AddBatches(m *onnx.Model, n int64) error {
+// AddBatches counts n more batches for every batch normalisation that trains, as that
+// many forward passes in training mode do in PyTorch.
+func AddBatches(m *onnx.Model, n int64, trains func(norm string) bool) error {
 	counts, err := BatchesTracked(m)
 	if err != nil {
 		return err
 	}
 	for name := range counts {
-		counts[name] += n
+		if trains(name) {
+			counts[name] += n
+		}
 	}
 	SetBatchesTracked(m, counts)
 	return nil

@@ -35,6 +35,7 @@ type learner struct {
 	program   *graph.Program
 	machine   *vm.Machine
 	images    []int // [2N,3,H,W]
+	frozen    func(parameter string) bool
 	seed      uint64
 	loss, z   *G.Node
 	params    []Param
@@ -97,6 +98,9 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 	if l.weights, err = graph.NewWeights(l.model.ONNX); err != nil {
 		return err
 	}
+	if l.frozen, err = frozen(r, l.model.ONNX.Graph); err != nil {
+		return err
+	}
 	keep, err := l.build(r)
 	if err != nil {
 		return memory.Smaller(err, 2, l.images[0]/2-1, limit, l.need(r))
@@ -128,7 +132,7 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 func (l *learner) build(r *Recipe) (keep []*G.Node, err error) {
 	l.program, err = graph.Build(l.model.ONNX, l.weights, graph.Options{
 		Batch: l.images[0], Channels: l.images[1], Height: l.images[2], Width: l.images[3],
-		Views: 2, Train: true, Outputs: []string{importer.EmbeddingName},
+		Views: 2, Train: true, Frozen: l.frozen, Outputs: []string{importer.EmbeddingName},
 	})
 	if err != nil {
 		return nil, err
@@ -280,7 +284,11 @@ func (l *learner) writeModel(w io.Writer) error {
 			m.Graph.SetInitializer(l.weights.Tensor(name))
 		}
 	}
-	if err := importer.AddBatches(m, 2*int64(l.step-l.counted)); err != nil {
+	counts := map[string]bool{}
+	for _, n := range l.program.Norms {
+		counts[n.Name] = true
+	}
+	if err := importer.AddBatches(m, 2*int64(l.step-l.counted), func(norm string) bool { return counts[norm] }); err != nil {
 		return err
 	}
 	l.counted = l.step

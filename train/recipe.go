@@ -14,6 +14,9 @@ type Recipe struct {
 	D0        int    `yaml:"d0" note:"leading channels of r that directclr trains on"`
 	BatchNorm string `yaml:"batchnorm" note:"keep; for a model whose export folded it away calibrate, from=CHECKPOINT, or none to train without"`
 
+	Freeze   string `yaml:"freeze" note:"modules that are not trained, such as conv1,bn1,layer1; their batch normalisation keeps its statistics"`
+	FreezeBN bool   `yaml:"freeze_bn" note:"the encoder's batch normalisation keeps its statistics, weights and biases"`
+
 	Loss string  `yaml:"loss" group:"Loss" note:"infonce (cross-view negatives, symmetric), ntxent"`
 	Temp float64 `yaml:"temperature" note:"divides the cosine similarities"`
 

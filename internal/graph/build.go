@@ -27,9 +27,14 @@ type Options struct {
 	Views int
 	// Train selects batch statistics; otherwise the running ones are used.
 	Train bool
+	// Frozen says, by name, which parameters are not trained; nil means none. In
+	// training a BatchNormalization whose γ is frozen uses its running statistics.
+	Frozen func(parameter string) bool
 	// Outputs are the tensors wanted, by name; nothing else is lowered.
 	Outputs []string
 }
+
+func (o *Options) frozen(parameter string) bool { return o.Frozen != nil && o.Frozen(parameter) }
 
 func (o *Options) validate() error {
 	var errs []error
@@ -83,7 +88,8 @@ type Param struct {
 	Node  *G.Node
 	Grad  *G.Node // set by Differentiate
 
-	users []string // the nodes that read it
+	users  []string // the nodes that read it
+	frozen bool     // see Options.Frozen
 }
 
 // Norm is a batch normalisation that trains. Its Stats, [Views,2,C], hold the mean

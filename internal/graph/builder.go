@@ -83,7 +83,7 @@ func (b *builder) param(n *onnx.Node, i int) (*G.Node, error) {
 	}
 	p, ok := b.params[name]
 	if !ok {
-		p = &Param{Name: name, Shape: array.Shape().Clone(), Value: b.weights.Values(name)}
+		p = &Param{Name: name, Shape: array.Shape().Clone(), Value: b.weights.Values(name), frozen: b.opts.frozen(name)}
 		p.Node = b.leaf(name, array)
 		b.params[name] = p
 		b.program.Params = append(b.program.Params, p)

@@ -12,6 +12,7 @@ import (
 // Differentiate adds the gradients of loss with respect to every parameter it
 // depends on, and drops the parameters it does not depend on from p.Params, such as
 // those of a classifier that the loss does not reach: Gorgonia's Grad fails on them.
+// So it does with frozen ones.
 //
 // It fails when nodes share an initializer. Exporters store equal values once, behind
 // Identity or directly, such as the γ = 1 of a fresh model; training would tie what
@@ -21,7 +22,7 @@ func (p *Program) Differentiate(loss *G.Node) error {
 	var used []*Param
 	var wrt []*G.Node
 	for _, q := range p.Params {
-		if !reach[q.Node.ID()] {
+		if !reach[q.Node.ID()] || q.frozen {
 			continue
 		}
 		if len(q.users) > 1 {

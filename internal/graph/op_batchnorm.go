@@ -17,7 +17,8 @@ import (
 // form, 5 outputs up to opset 13, training_mode from opset 14). Which statistics
 // are used depends on what the program is built for, not on the form, with one
 // exception: in training, nodes in inference form beside others in training form were
-// frozen by whoever exported the model, and stay so.
+// frozen by whoever exported the model, and stay so; and those whose γ is frozen by
+// Options are.
 //
 // In training the statistics are a node of their own, [groups,2,C], so that
 // nothing is hidden in an operator: BatchStats → BatchNorm forward, GradSums →
@@ -46,7 +47,7 @@ func lowerBatchNormalization(b *builder, n *onnx.Node) error {
 	if !(eps >= 0) {
 		return fmt.Errorf("attribute epsilon is %g, want at least 0", eps)
 	}
-	train := b.opts.Train && (!b.mixed || trains(n, b.model.Opset("")))
+	train := b.opts.Train && (!b.mixed || trains(n, b.model.Opset(""))) && !b.opts.frozen(b.resolve(n.Input(1)))
 	var stats *G.Node
 	if train {
 		stats, err = b.trainedStats(n, x)
