@@ -47,7 +47,7 @@ var (
 	Winograd = Class{"winograd", ofLargest, 1e-5}
 	// BF16 is for one convolution whose operands are rounded to bfloat16, before or
 	// after Winograd's transforms, against float64.
-	BF16 = Class{"bf16", ofLargest, 2e-2}
+	BF16 = Class{"bf16", ofLargest, 8e-2}
 	// BF16Model is for loss and gradients of a small network in bf16 against fp32: every
 	// layer amplifies the errors of those before it.
 	BF16Model = Class{"bf16 model", ofLargest, 2e-1}

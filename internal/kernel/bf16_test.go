@@ -127,7 +127,8 @@ func TestBF16WinogradError(t *testing.T) {
 				}{{"y", planar(g.N, g.K, g.P*g.Q, y), l.y}, {"dx", planar(g.N, g.C, g.H*g.W, dx), l.dx}, {"dw", dw, l.dw}} {
 					golden.Check(t, fmt.Sprintf("%s of %s, exact %v", c.name, describe(g), exact), golden.BF16, c.got, c.want)
 					if testing.Verbose() {
-						t.Logf("%s of %s, exact %v: error %.4f of the root mean square", c.name, describe(g), exact, relative(c.got, c.want))
+						worst, _ := golden.MaxError(c.got, c.want)
+						t.Logf("%s of %s, exact %v: error %.4f of the root mean square, at most %.4f of the largest", c.name, describe(g), exact, relative(c.got, c.want), worst)
 					}
 				}
 			}
