@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ type plan struct {
 	python                         string
 	models, sizes, passes, engines []string
 	reps, threads                  int
-	report                         string
+	clock, report                  string
 }
 
 // side is one process that runs the steps of a case.
@@ -50,6 +51,15 @@ func compare(p plan) error {
 	if err != nil {
 		return err
 	}
+	if p.clock == "processor" && (p.threads != 1 || slices.ContainsFunc(p.engines, func(e string) bool { return !own(e) })) {
+		return fmt.Errorf("the processor's clock is for one thread and our own engines, exact and bf16")
+	}
+	if p.clock == "processor" && processorTime() == 0 {
+		return fmt.Errorf("this system does not tell the processor time")
+	}
+	if p.clock != "processor" && p.clock != "wall" {
+		return fmt.Errorf("clock %q, want wall or processor", p.clock)
+	}
 	out := io.Writer(os.Stdout)
 	if p.report != "" {
 		f, err := os.OpenFile(p.report, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
@@ -59,11 +69,11 @@ func compare(p plan) error {
 		defer f.Close()
 		out = io.MultiWriter(out, f)
 	}
-	fmt.Fprintf(out, "\n%s, %d threads, %s; median of %d interleaved steps\n\n", processor(), p.threads, runtime.Version(), p.reps)
+	fmt.Fprintf(out, "\n%s, %d threads, %s; median of %d interleaved steps, %s clock\n\n", processor(), p.threads, runtime.Version(), p.reps, p.clock)
 	fmt.Fprintln(out, tableHead)
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|")
 	for _, model := range p.models {
-		c := benchCase{Model: model, Threads: p.threads, Checkpoint: filepath.Join(dir, model+".pth"), ONNX: filepath.Join(dir, model+".onnx")}
+		c := benchCase{Clock: p.clock, Model: model, Threads: p.threads, Checkpoint: filepath.Join(dir, model+".pth"), ONNX: filepath.Join(dir, model+".onnx")}
 		if b, err := exec.Command(p.python, "bench/torch_worker.py", "--save", model, c.Checkpoint).CombinedOutput(); err != nil {
 			return fmt.Errorf("making the checkpoint of %s: %w\n%s", model, err, b)
 		}
@@ -86,6 +96,9 @@ func compare(p plan) error {
 	}
 	return nil
 }
+
+// own reports whether an engine is ours.
+func own(engine string) bool { return engine == "exact" || engine == "bf16" }
 
 func convert(checkpoint, onnx string) error {
 	c, err := importer.OpenCheckpoint(checkpoint)
@@ -121,7 +134,7 @@ func measure(self string, p plan, c benchCase) ([]*side, error) {
 			continue
 		}
 		var s *side
-		if e == "exact" || e == "bf16" {
+		if own(e) {
 			s, err = start(e, theirs, self, "--worker")
 		} else {
 			if e == "torch-channels-last" {

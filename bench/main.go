@@ -19,6 +19,7 @@ type benchCase struct {
 	Engine     string `json:"engine"`
 	Checkpoint string `json:"checkpoint"`
 	ONNX       string `json:"onnx"`
+	Clock      string `json:"clock"`
 }
 
 func main() {
@@ -31,6 +32,7 @@ func main() {
 		engines = flag.String("engines", "torch,torch-channels-last", "of torch, torch-channels-last, compile, onnxruntime, exact (ours without Winograd), bf16 (ours in that precision)")
 		reps    = flag.Int("reps", 5, "interleaved repetitions, after one that is not counted")
 		threads = flag.Int("threads", runtime.NumCPU(), "threads of every side")
+		clock   = flag.String("clock", "wall", "wall, or processor: processor time, which others on the machine disturb less; for our own engines and one thread")
 		report  = flag.String("markdown", "", "append the table to this file")
 		chart   = flag.String("chart", "", "measure nothing; draw the tables in the file of --from as this .png, .svg or .pdf")
 		from    = flag.String("from", "docs/benchmarks.md", "with --chart: Markdown with tables that this command printed")
@@ -48,7 +50,7 @@ func main() {
 		err = drawChart(*from, *chart)
 	default:
 		err = compare(plan{python: *python, models: fields(*models), sizes: fields(*sizes), passes: fields(*passes),
-			engines: fields(*engines), reps: *reps, threads: *threads, report: *report})
+			engines: fields(*engines), reps: *reps, clock: *clock, threads: *threads, report: *report})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -18,3 +18,12 @@ func peakMemory() (int64, error) {
 	}
 	return int64(u.Maxrss) * scale, err
 }
+
+// processorTime returns the seconds that this process has spent on a processor.
+func processorTime() float64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}

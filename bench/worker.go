@@ -40,12 +40,12 @@ func serve(in io.Reader, out io.Writer) error {
 	for lines.Scan() {
 		switch strings.TrimSpace(lines.Text()) {
 		case "step":
-			start := time.Now()
+			start := seconds(c.Clock)
 			value, err := step()
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(out, time.Since(start).Seconds(), value)
+			fmt.Fprintln(out, seconds(c.Clock)-start, value)
 			continue
 		case "profile":
 			profile(out)
@@ -59,6 +59,16 @@ func serve(in io.Reader, out io.Writer) error {
 	}
 	fmt.Fprintln(out, peak)
 	return nil
+}
+
+var began = time.Now()
+
+// seconds reads a clock: processor time, or the time since the process began.
+func seconds(clock string) float64 {
+	if clock == "processor" {
+		return processorTime()
+	}
+	return time.Since(began).Seconds()
 }
 
 // prepare returns one step of the case: for training, forward of two views, the

@@ -84,7 +84,7 @@ func squaresPairTask(p *Pool, task int, w *worker) {
 // is 1.6 times that of direct convolution, of side 4 five times. In a forward pass,
 // whose errors the layers after it amplify, side 4 made the gradient of a network 1.6
 // times as wrong as side 2, and was no faster; in the gradients it made no difference
-// there and saves 8 % of a step.
+// there and saves 5 to 8 % of a step.
 func forwardPassTile(g Conv, exact bool, f Precision) int {
 	if f == BF16 && forwardTile(g, exact, f) > 0 {
 		return winogradTile(g, g.P, g.Q, 2)

@@ -3,6 +3,9 @@
 // worker pool. The slow, obviously right versions of every operator are in
 // package reference. It knows nothing of graphs, models or files.
 //
+// With precision BF16 the operands of a convolution's products are rounded to bfloat16
+// (bf16*.go), sums and results staying float32.
+//
 // A machine is one implementation of the inner loops: avx512, avx2, portable. The
 // assembly is written by the module in asm (go generate). A convolution is either a
 // product of packed patches and filters (block.go, patches.go, conv*.go) or, for 3×3
