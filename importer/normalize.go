@@ -148,17 +148,21 @@ func isZero(t *weights.Tensor) bool {
 	return true
 }
 
-// prune removes nodes that compute constants nobody reads any more.
+// prune removes nodes that compute constants nobody reads any more: from the last to
+// the first, as each lets go of those before it.
 func (n *normalizer) prune(shapes *onnx.Shapes) {
-	for again := true; again; {
-		again = false
-		uses := n.g.Uses()
-		n.removeNodes(func(node *onnx.Node) bool {
-			dead := len(node.Outputs) == 1 && shapes.Const[node.Outputs[0]] != nil && uses[node.Outputs[0]] == 0
-			again = again || dead
-			return dead
-		})
+	uses := n.g.Uses()
+	dead := map[*onnx.Node]bool{}
+	for _, node := range slices.Backward(n.g.Nodes) {
+		if len(node.Outputs) != 1 || shapes.Const[node.Outputs[0]] == nil || uses[node.Outputs[0]] > 0 {
+			continue
+		}
+		dead[node] = true
+		for _, in := range node.Inputs {
+			uses[in]--
+		}
 	}
+	n.removeNodes(func(node *onnx.Node) bool { return dead[node] })
 }
 
 func (n *normalizer) removeNodes(dead func(*onnx.Node) bool) {

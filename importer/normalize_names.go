@@ -3,6 +3,7 @@ package importer
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 
 	"onnxclr/importer/onnx"
 )
@@ -74,16 +75,11 @@ func moduleNames(m *onnx.Model) map[*onnx.Node]string {
 			names[n], claimed[module] = module, true
 		}
 	}
-	var topology map[*onnx.Node]string
+	topology := sync.OnceValue(func() map[*onnx.Node]string { return resnetModules(m.Graph) })
 	for _, source := range []func(*onnx.Node) string{
 		func(n *onnx.Node) string { return moduleOfParameters(n, uses) },
 		moduleOfName,
-		func(n *onnx.Node) string {
-			if topology == nil {
-				topology = resnetModules(m.Graph)
-			}
-			return topology[n]
-		},
+		func(n *onnx.Node) string { return topology()[n] },
 	} {
 		for _, n := range m.Graph.Nodes {
 			if n.Standard() && parameterRoles[n.OpType] != nil && names[n] == "" {

@@ -1,0 +1,48 @@
+package importer
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"onnxclr/importer/onnx"
+	"onnxclr/importer/weights"
+	"onnxclr/internal/file"
+)
+
+// Twenty thousand nodes, constants that nobody reads and parameters are a file of a
+// megabyte or two: opening it takes time in proportion.
+func TestOpenLargeGraphs(t *testing.T) {
+	const n = 20_000
+	g := &onnx.Graph{Name: "g", Inputs: []*onnx.ValueInfo{onnx.FloatValue("x", onnx.Dim{Value: 1}, onnx.Dim{Value: 1})}}
+	last, constant := "x", "c"
+	g.Nodes = append(g.Nodes, &onnx.Node{OpType: "Constant", Outputs: []string{"c"}, Attributes: []*onnx.Attribute{onnx.TensorAttr("value", onnx.NewTensor(weights.FromInt64("", []int{1}, []int64{1})))}})
+	for i := range n {
+		name := fmt.Sprint("w", i)
+		g.AddInitializer(onnx.NewTensor(weights.FromFloat32(name, []int{1, 1}, []float32{1})))
+		y, c := fmt.Sprint("y", i), fmt.Sprint("c", i)
+		g.Nodes = append(g.Nodes, &onnx.Node{OpType: "Gemm", Inputs: []string{last, name}, Outputs: []string{y}},
+			&onnx.Node{OpType: "Identity", Inputs: []string{constant}, Outputs: []string{c}})
+		last, constant = y, c
+	}
+	zero := onnx.TensorAttr("value", onnx.NewTensor(weights.FromFloat32("", []int{1, 1}, []float32{2})))
+	g.Nodes = append(g.Nodes, &onnx.Node{OpType: "Constant", Outputs: []string{"k"}, Attributes: []*onnx.Attribute{zero}},
+		&onnx.Node{OpType: "Gemm", Inputs: []string{last, "k"}, Outputs: []string{"y"}})
+	g.Outputs = []*onnx.ValueInfo{onnx.FloatValue("y", onnx.Dim{Value: 1}, onnx.Dim{Value: 1})}
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := file.Write(path, (&onnx.Model{IRVersion: 8, Opsets: []onnx.Opset{{Version: 17}}, Graph: g}).Encode); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	m, err := OpenModel(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("opening %d nodes took %v", len(g.Nodes), d)
+	} else {
+		t.Log(d)
+	}
+}
