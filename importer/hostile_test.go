@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,5 +45,21 @@ func TestOpenLargeGraphs(t *testing.T) {
 		t.Errorf("opening %d nodes took %v", len(g.Nodes), d)
 	} else {
 		t.Log(d)
+	}
+}
+
+// A thousand Identities of one initializer are no more bytes in the file.
+func TestNormalizeRefusesCopies(t *testing.T) {
+	g := &onnx.Graph{Name: "g"}
+	g.AddInitializer(onnx.NewTensor(weights.FromFloat32("w", []int{1 << 18}, make([]float32, 1<<18))))
+	for i := range 1000 {
+		out := fmt.Sprint("w", i)
+		g.Nodes = append(g.Nodes, &onnx.Node{OpType: "Identity", Inputs: []string{"w"}, Outputs: []string{out}},
+			&onnx.Node{OpType: "Relu", Inputs: []string{out}, Outputs: []string{"y" + out}})
+	}
+	g.Outputs = []*onnx.ValueInfo{onnx.FloatValue("yw0", onnx.Dim{Value: 1 << 18})}
+	_, err := Normalize(&onnx.Model{IRVersion: 8, Opsets: []onnx.Opset{{Version: 17}}, Graph: g})
+	if err == nil || !strings.Contains(err.Error(), "1000 parameters share initializers of 1048576 bytes") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -41,6 +41,7 @@ func Normalize(m *onnx.Model) (*Normalization, error) {
 		return nil, err
 	}
 	n := &normalizer{model: m, g: m.Graph, copies: map[string]int{}}
+	before := dataSize(m.Graph)
 	if err := n.constants(); err != nil {
 		return nil, err
 	}
@@ -49,11 +50,25 @@ func Normalize(m *onnx.Model) (*Normalization, error) {
 	n.BatchNorm, n.folded = findFolded(m) // while the exporter's names are there
 	n.modules = moduleNames(m)
 	n.norms()
+	// Untied tensors share their bytes until they are bound; a few thousand that each
+	// are the whole file would exhaust memory then.
+	if after := dataSize(m.Graph); after/4 > before+1<<24 {
+		return nil, fmt.Errorf("%d parameters share initializers of %d bytes and would take %d of their own; this was not made by an exporter", len(n.Untied), before, after)
+	}
 	declare(m)
 	if err := n.rename(); err != nil {
 		return nil, err
 	}
 	return &n.Normalization, nil
+}
+
+// dataSize is the bytes of all initializers.
+func dataSize(g *onnx.Graph) int {
+	size := 0
+	for _, t := range g.Initializers {
+		size += len(t.Data)
+	}
+	return size
 }
 
 // inline checks a model and dissolves the functions it calls.
