@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// headroom is what a small file may allocate beyond four times its size.
-const headroom = 64 << 20
+// headroom is what the contents of a small file may allocate beyond four times its
+// size; what is left of 64 MiB is for reading it.
+const headroom = 60 << 20
 
 // Read decodes a checkpoint, of the zip format or the one before PyTorch 1.6, held in
 // b, which the tensors alias and b's owner must neither change nor unmap while they
