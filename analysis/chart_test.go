@@ -71,21 +71,27 @@ func TestCharts(t *testing.T) {
 			if !bytes.Equal(got, draw()) {
 				t.Error("drawn twice, the bytes differ")
 			}
-			path := golden.Path(t, "charts/"+tc.name)
-			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// Antialiasing may round differently on another processor.
-			if same, err := cmpimg.EqualApprox(filepath.Ext(tc.name)[1:], got, want, 0.1); err != nil || !same {
-				t.Errorf("differs from %s (err %v); look at both, then run with -update", path, err)
-			}
+			compareImage(t, tc.name, filepath.Ext(tc.name), got)
 		})
+	}
+}
+
+// compareImage holds an image against the golden one of that name.
+func compareImage(t *testing.T, name, format string, got []byte) {
+	t.Helper()
+	path := golden.Path(t, "charts/"+name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Antialiasing may round differently on another processor.
+	if same, err := cmpimg.EqualApprox(format[1:], got, want, 0.1); err != nil || !same {
+		t.Errorf("differs from %s (err %v); look at both, then run with -update", path, err)
 	}
 }
 

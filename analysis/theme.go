@@ -54,8 +54,18 @@ func textStyle(size vg.Length) text.Style {
 	return text.Style{Color: ink, Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}, Handler: handler}
 }
 
-// newPlot returns an empty plot in the house theme.
+// newPlot returns an empty plot in the house theme, with a grid.
 func newPlot(title, x, y string) *plot.Plot {
+	p := plotWithout(title, x, y)
+	grid := plotter.NewGrid()
+	grid.Vertical.Color = nil
+	grid.Horizontal = draw.LineStyle{Color: faint, Width: 0.6}
+	p.Add(grid)
+	return p
+}
+
+// plotWithout is newPlot without the grid.
+func plotWithout(title, x, y string) *plot.Plot {
 	p := plot.New()
 	p.TextHandler = handler
 	p.Title.Text = title
@@ -78,9 +88,5 @@ func newPlot(title, x, y string) *plot.Plot {
 	p.Y.Tick.Marker = ticks{}
 	p.X.Tick.Marker = ticks{}
 	p.X.Label.Text, p.Y.Label.Text = x, y
-	grid := plotter.NewGrid()
-	grid.Vertical.Color = nil
-	grid.Horizontal = draw.LineStyle{Color: faint, Width: 0.6}
-	p.Add(grid)
 	return p
 }

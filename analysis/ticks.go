@@ -17,7 +17,7 @@ func (t ticks) Ticks(low, high float64) []plot.Tick {
 	step := t.step(high - low)
 	var marks []plot.Tick
 	for k := math.Ceil(2 * low / step); k*step/2 <= high; k++ {
-		mark := plot.Tick{Value: k * step / 2}
+		mark := plot.Tick{Value: k*step/2 + 0} // no −0
 		if math.Mod(k, 2) == 0 {
 			mark.Label = tickLabel(mark.Value, step)
 		}

@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"train":                     {"importer", "train/data", "train/augment", "internal"},
 	"train/data":                {"train/augment", "importer/weights", "internal/file", "internal/memory", "internal/stream", "internal/npy"},
 	"train/augment":             {"internal/stream"},
-	"analysis":                  {"internal/file", "internal/npy", "internal/kernel"},
+	"analysis":                  {"internal/file", "internal/npy", "internal/kernel", "internal/stream"},
 	"importer":                  {"importer", "internal/file", "internal/npy", "internal/stream", "internal/version", "internal/nearest"},
 	"importer/onnx":             {"importer/weights", "internal/file"},
 	"importer/torch":            {"importer/weights", "internal/file"},

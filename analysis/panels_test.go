@@ -1,0 +1,76 @@
+package analysis
+
+import (
+	"bytes"
+	"io"
+	"math"
+	"strings"
+	"testing"
+)
+
+// panels are the golden images of line charts and heat maps.
+var panels = []struct {
+	name  string
+	chart interface {
+		Write(w io.Writer, format string) error
+	}
+}{
+	{"lines.png", LineChart{
+		Note: "Bands: from the lowest to the highest of three seeds.",
+		Panels: []LinePanel{
+			{Title: "weights", X: "dimension index (sorted)", Y: "ln singular value", Whole: true, Lines: []Line{
+				{Label: "k = 0.5", X: []float64{0, 1, 2, 3}, Y: []float64{1, 0.9, 0.7, 0.5}, Low: []float64{0.9, 0.8, 0.6, 0.3}, High: []float64{1.1, 1, 0.8, 0.6}, Dots: true},
+				{Label: "k = 2", X: []float64{0, 1, 2, 3}, Y: []float64{1.1, 1, -3, -5}, Dots: true, Color: 1},
+			}},
+			{Title: "growth", X: "step", Y: "σ", LogX: true, Marks: []Mark{{X: 100, Label: "threshold"}}, Lines: []Line{
+				{X: []float64{0, 1, 10, 100, 1000}, Y: []float64{0, 0, 0.1, 0.5, 0.6}, Shade: 0.1},
+				{X: []float64{0, 1, 10, 100, 1000}, Y: []float64{0, 0, 0.3, math.NaN(), 0.9}, Shade: 1},
+				{Label: "closed form", X: []float64{1, 10, 100, 1000}, Y: []float64{0, 0.1, 1, 10}, Dashed: true},
+			}},
+		},
+	}},
+	{"heat.png", HeatMap{
+		Scale: "|V₂ᵀU₁|", Note: "Values from 0 to 1.", High: 1,
+		Panels: []HeatPanel{
+			{Title: "before", X: "column", Y: "row", Cells: [][]float64{{0.3, 0.2, 0.9}, {0.5, 0.5, 0.1}, {0.1, 0.8, 0.4}}},
+			{Title: "after", X: "column", Y: "row", Cells: [][]float64{{0.97, 0.1, 0}, {0.1, 0.99, 0.02}, {0, 0.02, 1}}, Values: true},
+		},
+	}},
+	{"heat-signed.svg", HeatMap{Panels: []HeatPanel{
+		{X: "predicted", Y: "true", Cells: [][]float64{{-2, 1}, {0, 4}}, Rows: []string{"cat", "dog"}, Columns: []string{"cat", "dog"}, Values: true},
+	}}},
+}
+
+func TestPanels(t *testing.T) {
+	for _, c := range panels {
+		t.Run(c.name, func(t *testing.T) {
+			var a, b bytes.Buffer
+			format := c.name[strings.LastIndexByte(c.name, '.'):]
+			if err := c.chart.Write(&a, format); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.chart.Write(&b, format); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
+				t.Errorf("written twice, the bytes differ (%v)", err)
+			}
+			compareImage(t, c.name, format, a.Bytes())
+		})
+	}
+}
+
+func TestPanelErrors(t *testing.T) {
+	for want, chart := range map[string]interface {
+		Write(w io.Writer, format string) error
+	}{
+		"at least one panel":    LineChart{},
+		"nothing to draw":       LineChart{Panels: []LinePanel{{Title: "empty", Lines: []Line{{X: []float64{1}, Y: []float64{math.NaN()}}}}}},
+		"2, 1, 0 and 0 numbers": LineChart{Panels: []LinePanel{{Lines: []Line{{X: []float64{1, 2}, Y: []float64{1}}}}}},
+		"row 1 has 1 cells":     HeatMap{Panels: []HeatPanel{{Cells: [][]float64{{1, 2}, {3}}}}},
+		"no cells":              HeatMap{Panels: []HeatPanel{{}}},
+		"a cell of NaN":         HeatMap{Panels: []HeatPanel{{Cells: [][]float64{{math.NaN()}}}}},
+		"1 and 0 names":         HeatMap{Panels: []HeatPanel{{Cells: [][]float64{{1}, {2}}, Rows: []string{"a"}}}},
+	} {
+		if err := chart.Write(io.Discard, ".png"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}
