@@ -42,7 +42,7 @@ The same on your own checkpoint and images:
   onnxclr embed --model run --data IMAGES -o run.npy
   onnxclr spectrum run.npy -o spectrum.png
   onnxclr export run -o trained.pth
-IMAGES is a folder of JPEG or PNG, a .tar or .tar.gz of one, or CIFAR's binary files.
+IMAGES is a folder of images, a .tar or .tar.gz of one, or CIFAR's binary files.
 `)
 	return b.String()
 }

@@ -59,12 +59,9 @@ func (n *node) only() *node {
 	return n.sorted()[0]
 }
 
-var (
-	readable = []string{".jpg", ".jpeg", ".png"}
-	// foreign are kinds that torchvision would read: leaving them out would quietly
-	// make another data set of it.
-	foreign = []string{".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
-)
+// foreign are kinds that torchvision would read: leaving them out would quietly make
+// another data set of it.
+var foreign = []string{".ppm", ".pgm"}
 
 func hasExtension(name string, list []string) bool {
 	return slices.Contains(list, strings.ToLower(path.Ext(name)))
@@ -75,7 +72,7 @@ func (n *node) images(names []string) ([]int, error) {
 	var out []int
 	for _, k := range n.files {
 		if hasExtension(names[k], foreign) {
-			return nil, unsupportedf("%s: only JPEG and PNG images are read; convert it or remove it", names[k])
+			return nil, unsupportedf("%s: its format is not read (%s are); convert it or remove it", names[k], formatNames)
 		}
 		if hasExtension(names[k], readable) {
 			out = append(out, k)
@@ -150,12 +147,12 @@ func arrange(files store) (*Source, error) {
 			continue
 		}
 		if list.Len() == lo {
-			return nil, formatf("%s has no JPEG or PNG image in it", f.name)
+			return nil, formatf("%s has no image in it (%s)", f.name, formatNames)
 		}
 		src.parts = append(src.parts, part{path.Base(f.name), lo, list.Len()})
 	}
 	if list.Len() == 0 {
-		return nil, formatf("there is no JPEG or PNG image in it; want a folder a class, or train/, test/ and val/ with one each")
+		return nil, formatf("there is no image in it (%s); want a folder a class, or train/, test/ and val/ with one each", formatNames)
 	}
 	return src, nil
 }
@@ -206,9 +203,9 @@ func (l *imageFiles) add(split *node, classes []string) error {
 	}
 	switch {
 	case len(empty) == len(split.dirs):
-		return formatf("no JPEG or PNG image in any of its %d folders (%s …)", len(empty), empty[0])
+		return formatf("no image in any of its %d folders (%s …); %s are read", len(empty), empty[0], formatNames)
 	case len(empty) > 0:
-		return formatf("class without a JPEG or PNG image: %s; remove the folder or fill it", strings.Join(empty, ", "))
+		return formatf("class without an image: %s; remove the folder or fill it (%s are read)", strings.Join(empty, ", "), formatNames)
 	}
 	return nil
 }

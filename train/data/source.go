@@ -47,7 +47,7 @@ type Source struct {
 // OpenSource opens the data set at path, finding out what it is:
 //
 //   - a folder with train/, test/ or val/ in it, each with a folder a class, or a
-//     folder with a folder a class, or images without classes (JPEG, PNG);
+//     folder with a folder a class, or images without classes;
 //   - a .tar of such a folder, indexed once and read in place, or a .tar.gz, unpacked
 //     into memory, or, above 1 GiB, into a temporary file that Close removes;
 //   - CIFAR-10 or CIFAR-100 in binary form, as a folder or an archive of one;

@@ -78,13 +78,13 @@ func TestOpenRefuses(t *testing.T) {
 		name, path, split, want string
 	}{
 		{"nothing there", filepath.Join(t.TempDir(), "no"), "", "no such file"},
-		{"empty folder", tree{}.write(t), "", "no JPEG or PNG image"},
-		{"no images", tree{"a/x.txt": nil, "b/y.txt": nil}.write(t), "", "no JPEG or PNG image in any of its 2 folders (a/"},
-		{"empty class", tree{"a/1.png": pixel(1), "zebra/": nil}.write(t), "", "class without a JPEG or PNG image: zebra/"},
+		{"empty folder", tree{}.write(t), "", "no image"},
+		{"no images", tree{"a/x.txt": nil, "b/y.txt": nil}.write(t), "", "no image in any of its 2 folders (a/"},
+		{"empty class", tree{"a/1.png": pixel(1), "zebra/": nil}.write(t), "", "class without an image: zebra/"},
 		{"empty class in a split", tree{"train/a/1.png": pixel(1), "train/b/1.png": pixel(1), "test/a/1.png": pixel(1), "test/b/": nil}.write(t), "train", "test/b/"},
 		{"empty class in an archive", writeFile(t, "x.tar.gz", gzipped(tree{"a/1.png": pixel(1), "zebra/": nil}.tar(""))), "", "zebra/"},
-		{"empty split", tree{"train/a/1.png": pixel(1), "test/": nil}.write(t), "", "test/ has no JPEG or PNG image"},
-		{"foreign format", tree{"a/1.png": pixel(1), "a/2.webp": nil}.write(t), "", "a/2.webp: only JPEG and PNG"},
+		{"empty split", tree{"train/a/1.png": pixel(1), "test/": nil}.write(t), "", "test/ has no image"},
+		{"foreign format", tree{"a/1.png": pixel(1), "a/2.ppm": nil}.write(t), "", "a/2.ppm: its format is not read"},
 		{"no such split", pets().write(t), "val", `no split "val"; it has train, test`},
 		{"no splits at all", tree{"a/1.png": pixel(1)}.write(t), "test", "use all"},
 		{"empty file", writeFile(t, "x.tar", nil), "", "empty file"},
