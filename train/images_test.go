@@ -75,7 +75,7 @@ func TestUnusableDataAreRefused(t *testing.T) {
 		{"absent", []string{"data", "absent"}, "absent"},
 		{"no such split", []string{"split", "val"}, `no split "val"`},
 		{"one image", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png"}), "batch", "2"}, "holds 1 image; contrastive training needs at least two"},
-		{"empty class", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png", "b/readme.txt": ""})}, "class without a JPEG or PNG image: b/"},
+		{"empty class", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png", "b/readme.txt": ""})}, "class without an image: b/"},
 		{"broken image", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png", "a/2.png": ""}), "batch", "2"}, "a/2.png"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
