@@ -39,6 +39,7 @@ type learner struct {
 	seed      uint64
 	loss, z   *G.Node
 	params    []Param
+	grads     [][]float32 // of the last step, in the order of params
 	optimizer Optimizer
 	counted   int    // steps that the model's metadata count
 	restored  string // what settleBatchNorm did
@@ -234,10 +235,11 @@ func (l *learner) train(images []float32, m *Metrics) error {
 	}
 	l.profiler.lap(partGraph)
 	m.Loss = l.machine.Values(l.loss)[0]
-	grads := make([][]float32, len(l.params))
-	for i, p := range l.program.Params {
-		grads[i] = l.machine.Values(p.Grad)
+	grads := l.grads[:0]
+	for _, p := range l.program.Params {
+		grads = append(grads, l.machine.Values(p.Grad))
 	}
+	l.grads = grads
 	norm := l.norm(grads)
 	if loss := float64(m.Loss); math.IsNaN(loss) || math.IsInf(loss, 0) || math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return &DivergedError{Step: l.step, Loss: m.Loss, Where: l.notFinite(grads)}

@@ -69,13 +69,15 @@ func prefix(r io.Reader, steps int) (lines int, size int64, err error) {
 	}
 }
 
-func (m *metricsFile) append(v Metrics) error {
+// append writes the line of a step and returns it.
+func (m *metricsFile) append(v Metrics) ([]byte, error) {
 	line, err := json.Marshal(v)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = m.f.Write(append(line, '\n'))
-	return err
+	line = append(line, '\n')
+	_, err = m.f.Write(line)
+	return line, err
 }
 
 func (m *metricsFile) sync() error  { return m.f.Sync() }

@@ -38,7 +38,7 @@ func TestMetricsAreCutBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := m.append(Metrics{Step: c.steps, Loss: 0.1}); err != nil {
+			if _, err := m.append(Metrics{Step: c.steps, Loss: 0.1}); err != nil {
 				t.Fatal(err)
 			}
 			m.close()

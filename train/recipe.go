@@ -49,6 +49,8 @@ type Recipe struct {
 	Exact           bool   `yaml:"exact" note:"no Winograd: convolutions within 1e-6 of their largest output instead of 3.1e-6, slower"`
 	CheckpointEvery int    `yaml:"checkpoint_every" note:"steps; 0 = once an epoch" free:"true"`
 	KeepCheckpoints int    `yaml:"keep_checkpoints" note:"newest ones kept" free:"true"`
+	TensorBoard     bool   `yaml:"tensorboard" note:"log events for TensorBoard in the run directory" free:"true"`
+	EventsEvery     int    `yaml:"tensorboard_every" note:"steps between its histograms and pictures; 0 = once an epoch" free:"true"`
 
 	// Given holds the keys that somebody wrote, as opposed to defaults. A default
 	// adapts to the run (a warm-up longer than the run, the batch of ready-made

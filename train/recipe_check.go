@@ -97,6 +97,7 @@ func (r *Recipe) problems() []problem {
 	choice("precision", r.Precision)
 	whole("checkpoint_every", r.CheckpointEvery, 0, 1<<40)
 	whole("keep_checkpoints", r.KeepCheckpoints, 1, 1e6)
+	whole("tensorboard_every", r.EventsEvery, 0, 1<<40)
 	return ps
 }
 
@@ -121,6 +122,7 @@ func (r *Recipe) unused() map[string]string {
 	when(r.Schedule != "step", "schedule "+r.Schedule, "step_at", "step_factor")
 	when(r.WarmupSteps > 0, "warmup_steps", "warmup_epochs")
 	when(r.Steps > 0, "steps", "epochs")
+	when(!r.TensorBoard, "tensorboard false", "tensorboard_every")
 	return u
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"onnxclr/internal/file"
+	"onnxclr/train/tensorboard"
 )
 
 // The contents of a run directory.
@@ -22,6 +23,22 @@ const (
 )
 
 var runFiles = []string{recipeName, metricsName, checkpointsName, modelName}
+
+// ofRun reports whether a file or folder of this name in a run directory is the run's.
+func ofRun(name string) bool {
+	return slices.Contains(runFiles, name) || tensorboard.IsEventFile(name)
+}
+
+// removeRun removes everything of a run in dir, and nothing else.
+func removeRun(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if ofRun(e.Name()) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
+}
 
 // FinalModel returns the path of the trained model of a run: the final one, or
 // that of the newest checkpoint when the run has not ended. It fails when the
@@ -79,7 +96,7 @@ func checkRunDir(dir string, resume, force bool) error {
 		return fmt.Errorf("%s %w and is not a run (it has no %s); name another directory, or --force to write into it", dir, file.ErrExists, recipeName)
 	case !isRun(dir):
 		for _, e := range entries {
-			if slices.Contains(runFiles, e.Name()) {
+			if ofRun(e.Name()) {
 				return fmt.Errorf("%s is not a run (it has no %s), but a run would replace its %s; name another directory", dir, recipeName, e.Name())
 			}
 		}
@@ -100,7 +117,7 @@ func checkSource(dir, model string) error {
 		return err
 	}
 	if in, err := filepath.Rel(run, model); err == nil {
-		if first, _, _ := strings.Cut(filepath.ToSlash(in), "/"); in == "." || slices.Contains(runFiles, first) {
+		if first, _, _ := strings.Cut(filepath.ToSlash(in), "/"); in == "." || ofRun(first) {
 			return fmt.Errorf("the model %s belongs to the run in %s, which would be replaced; name another directory", model, dir)
 		}
 	}
@@ -110,9 +127,7 @@ func checkSource(dir, model string) error {
 // abandon removes a run that has not made a step, and the folder too if it was made
 // for the run.
 func abandon(dir string, created bool) {
-	for _, name := range runFiles {
-		os.RemoveAll(filepath.Join(dir, name))
-	}
+	removeRun(dir)
 	if created {
 		os.Remove(dir)
 	}
@@ -126,10 +141,8 @@ func beginRun(dir string, r *Recipe, resume bool) error {
 		return fmt.Errorf("run directory: %w", err)
 	}
 	if !resume {
-		for _, name := range runFiles {
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-				return fmt.Errorf("run directory: %w", err)
-			}
+		if err := removeRun(dir); err != nil {
+			return fmt.Errorf("run directory: %w", err)
 		}
 	}
 	return file.Write(filepath.Join(dir, recipeName), func(w io.Writer) error {

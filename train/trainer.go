@@ -118,8 +118,13 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	if lines < l.step {
 		report.Warn(fmt.Sprintf("%s has %d steps of %d; the others are lost, training is not affected", metricsName, lines, l.step))
 	}
-	t := &trainer{recipe: &r, dir: o.Dir, source: source, learner: l, metrics: metrics, saved: l.step}
 	schedule := r.LRSchedule(perEpoch)
+	events, err := openEvents(o.Dir, &r, l.step, perEpoch, schedule.Total)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, events.close()) }()
+	t := &trainer{recipe: &r, dir: o.Dir, source: source, learner: l, metrics: metrics, events: events, saved: l.step}
 	report.Begin(Start{
 		Dir: o.Dir, First: l.step, Total: schedule.Total, StepsPerEpoch: perEpoch,
 		Batch: batch, Height: height, Width: width, Parameters: l.values(), Memory: l.memory(), Note: l.restored,
@@ -151,7 +156,11 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		}
 		m.Time, m.Wait = time.Since(start).Seconds(), wait.Seconds()
 		m.ImagesPerSecond = float64(2*batch) / m.Time
-		if err := metrics.append(m); err != nil {
+		line, err := metrics.append(m)
+		if err != nil {
+			return err
+		}
+		if err := events.step(l, b.Images, m, line); err != nil {
 			return err
 		}
 		report.Step(m)
@@ -211,16 +220,17 @@ type trainer struct {
 	source  Source
 	learner *learner
 	metrics *metricsFile
+	events  *events
 	saved   int // steps in the newest checkpoint
 }
 
-// save writes a checkpoint. The metrics reach the disk before it.
+// save writes a checkpoint. The metrics and events reach the disk before it.
 func (t *trainer) save() error {
 	l := t.learner
 	if err := l.checkFinite(); err != nil {
 		return err
 	}
-	if err := t.metrics.sync(); err != nil {
+	if err := errors.Join(t.metrics.sync(), t.events.sync()); err != nil {
 		return err
 	}
 	s := state{Step: l.step, Data: t.source.Fingerprint()}

@@ -21,9 +21,10 @@ const module = "onnxclr"
 // this module, tests aside. Longest path wins; a package not listed is an error.
 var mayImport = map[string][]string{
 	"cmd/onnxclr":               {"importer", "train", "analysis", "internal", "testdata"},
-	"train":                     {"importer", "train/data", "train/augment", "internal"},
+	"train":                     {"importer", "train/data", "train/augment", "train/tensorboard", "internal"},
 	"train/data":                {"train/augment", "importer/weights", "internal/file", "internal/memory", "internal/stream", "internal/npy"},
 	"train/augment":             {"internal/stream"},
+	"train/tensorboard":         {},
 	"analysis":                  {"internal/file", "internal/npy", "internal/kernel", "internal/stream"},
 	"importer":                  {"importer", "internal/file", "internal/npy", "internal/stream", "internal/version", "internal/nearest"},
 	"importer/onnx":             {"importer/weights", "internal/file"},

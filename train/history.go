@@ -1,0 +1,155 @@
+package train
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+)
+
+// Series is one number of metrics.jsonl over the steps that have it. A number inside
+// of an object is named after both: monitor.rankme.
+type Series struct {
+	Name   string
+	Steps  []int // ascending
+	Values []float64
+}
+
+// ReadMetrics returns the series of a metrics.jsonl, in the order in which they first
+// appear. A last line without its end, which a run that is being written or was killed
+// leaves, is not counted. Any other line that is not an object with a step above that
+// of the line before is an error that names the line.
+func ReadMetrics(path string) ([]Series, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	series, line, err := readMetrics(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", path, line, err)
+	}
+	return series, nil
+}
+
+// readMetrics also returns the number of the line that an error is in.
+func readMetrics(r io.Reader) (series []Series, line int, err error) {
+	index := map[string]int{}
+	b := bufio.NewReader(r)
+	last := -1
+	for line = 1; ; line++ {
+		text, err := b.ReadBytes('\n')
+		if err == io.EOF {
+			return series, line, nil
+		}
+		if err != nil {
+			return nil, line, err
+		}
+		numbers, err := numbersOf(text)
+		if err != nil {
+			return nil, line, err
+		}
+		step := -1
+		for _, n := range numbers {
+			if n.name == "step" && n.value == math.Trunc(n.value) && n.value >= 0 && n.value < 1<<52 {
+				step = int(n.value)
+			}
+		}
+		switch {
+		case step < 0:
+			return nil, line, errors.New("no step, a whole number from 0, in the line")
+		case step <= last:
+			return nil, line, fmt.Errorf("step %d after step %d", step, last)
+		}
+		last = step
+		for _, n := range numbers {
+			if n.name == "step" {
+				continue
+			}
+			i, ok := index[n.name]
+			if !ok {
+				i = len(series)
+				index[n.name] = i
+				series = append(series, Series{Name: n.name})
+			}
+			s := &series[i]
+			if k := len(s.Steps); k > 0 && s.Steps[k-1] == step {
+				return nil, line, fmt.Errorf("%q appears twice", n.name)
+			}
+			s.Steps, s.Values = append(s.Steps, step), append(s.Values, n.value)
+		}
+	}
+}
+
+// named is a number in a line of metrics.
+type named struct {
+	name  string
+	value float64
+}
+
+// numbersOf returns the numbers of a JSON object, those in objects inside of it
+// included and those in lists not.
+func numbersOf(line []byte) ([]named, error) {
+	d := json.NewDecoder(bytes.NewReader(line))
+	t, err := d.Token()
+	if err == nil && t != json.Delim('{') {
+		err = errors.New("not a JSON object")
+	}
+	var numbers []named
+	if err == nil {
+		numbers, err = appendNumbers(nil, d, "", 0)
+	}
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			err = errors.New("more than a JSON object")
+		}
+	}
+	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("the JSON object is cut short")
+	}
+	return numbers, err
+}
+
+// appendNumbers reads the rest of an object whose brace has been read.
+func appendNumbers(list []named, d *json.Decoder, prefix string, depth int) ([]named, error) {
+	if depth > 8 {
+		return nil, errors.New("objects nested more than 8 deep")
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := prefix + t.(string) // a key, says the decoder's syntax
+		if t, err = d.Token(); err != nil {
+			return nil, err
+		}
+		switch v := t.(type) {
+		case float64:
+			list = append(list, named{name, v})
+		case json.Delim:
+			if v == '{' {
+				if list, err = appendNumbers(list, d, name+".", depth+1); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			for open := 1; open > 0; { // a list
+				if t, err = d.Token(); err != nil {
+					return nil, err
+				}
+				if c, ok := t.(json.Delim); ok && (c == '[' || c == '{') {
+					open++
+				} else if ok {
+					open--
+				}
+			}
+		}
+	}
+	_, err := d.Token() // the closing brace
+	return list, err
+}
