@@ -19,20 +19,28 @@ func newLegend(panels []LinePanel, width vg.Length) *lineLegend {
 	l := &lineLegend{}
 	sty := textStyle(tickSize)
 	room := vg.Length(0)
-	for _, p := range panels {
-		for _, line := range p.Lines {
-			if line.Label == "" || slices.Contains(seen, line.Label) {
-				continue
+	var lines []Line // what a formula says comes last, as it is drawn
+	for _, formulas := range []bool{false, true} {
+		for _, p := range panels {
+			for _, line := range p.Lines {
+				if line.Dashed == formulas {
+					lines = append(lines, line)
+				}
 			}
-			seen = append(seen, line.Label)
-			need := sample + gap + sty.Width(line.Label) + legendGap
-			if len(l.rows) == 0 || need > room {
-				l.rows = append(l.rows, nil)
-				room = width
-			}
-			room -= need
-			l.rows[len(l.rows)-1] = append(l.rows[len(l.rows)-1], line)
 		}
+	}
+	for _, line := range lines {
+		if line.Label == "" || slices.Contains(seen, line.Label) {
+			continue
+		}
+		seen = append(seen, line.Label)
+		need := sample + gap + sty.Width(line.Label) + legendGap
+		if len(l.rows) == 0 || need > room {
+			l.rows = append(l.rows, nil)
+			room = width
+		}
+		room -= need
+		l.rows[len(l.rows)-1] = append(l.rows[len(l.rows)-1], line)
 	}
 	return l
 }
