@@ -89,7 +89,7 @@ func openCIFAR(files store, n *node, kind cifarKind) (*Source, error) {
 		return nil, nil
 	}
 	var err error
-	src.classes, err = c.classes(n)
+	src.classes, err = c.classes(n.files)
 	if err != nil {
 		return nil, err
 	}
@@ -112,9 +112,9 @@ func (c *cifar) add(k int) error {
 }
 
 // classes reads the names of the classes, one a line.
-func (c *cifar) classes(n *node) ([]string, error) {
-	for _, k := range n.files {
-		if path.Base(c.names[k]) != c.kind.names {
+func (c *cifar) classes(files []int) ([]string, error) {
+	for _, k := range files {
+		if path.Base(c.names[k]) != c.kind.names || path.Dir(c.names[k]) != path.Dir(c.names[c.files[0]]) {
 			continue
 		}
 		b, err := contents(c.store, k)
@@ -130,8 +130,27 @@ func (c *cifar) classes(n *node) ([]string, error) {
 	return nil, formatf("%s, the file with the names of the classes, is missing beside %s", c.kind.names, c.names[c.files[0]])
 }
 
+// coarsen takes CIFAR-100's 20 superclasses for the classes.
+func (s *Source) coarsen() error {
+	c, ok := s.samples.(*cifar)
+	if !ok || c.kind.labelBytes != 2 {
+		return formatf("has no coarse labels; CIFAR-100 in binary form has")
+	}
+	c.kind.label, c.kind.names = 0, "coarse_label_names.txt"
+	all := make([]int, len(c.names))
+	for k := range all {
+		all[k] = k
+	}
+	var err error
+	if s.classes, err = c.classes(all); err != nil {
+		return err
+	}
+	return c.readLabels(len(s.classes))
+}
+
 // readLabels reads every record's label, so that a damaged file is known at once.
 func (c *cifar) readLabels(classes int) error {
+	c.labels = c.labels[:0]
 	record := int64(c.kind.labelBytes + 3*cifarPlane)
 	for f, k := range c.files {
 		n := c.starts[f+1] - c.starts[f]

@@ -74,13 +74,27 @@ func TestCIFAR(t *testing.T) {
 
 func TestCIFAR100(t *testing.T) {
 	record := append([]byte{19, 1}, make([]byte, 3072)...)
-	d, err := Open(tree{"train.bin": record, "test.bin": record, "fine_label_names.txt": []byte("apple\naquarium_fish\n"),
-		"coarse_label_names.txt": []byte("fish\n")}.write(t), "test")
+	set := tree{"train.bin": record, "test.bin": record, "fine_label_names.txt": []byte("apple\naquarium_fish\n"),
+		"coarse_label_names.txt": []byte(strings.Repeat("other\n", 19) + "fish\n")}
+	d, err := Open(set.write(t), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d.Len() != 1 || d.Classes()[d.Label(0)] != "aquarium_fish" {
 		t.Errorf("%d images, classes %q, label %d", d.Len(), d.Classes(), d.Label(0))
+	}
+	for _, path := range []string{set.write(t), writeFile(t, "cifar-100-binary.tar.gz", gzipped(set.tar("cifar-100-binary/")))} {
+		d, err := Open(path+"?labels=coarse", "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Len() != 1 || len(d.Classes()) != 20 || d.Classes()[d.Label(0)] != "fish" {
+			t.Errorf("%d images, classes %q, label %d", d.Len(), d.Classes(), d.Label(0))
+		}
+		d.Close()
+	}
+	if _, err := Open(pets().write(t)+"?labels=coarse", ""); err == nil || !strings.Contains(err.Error(), "no coarse labels") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -50,13 +50,23 @@ type Source struct {
 //     folder with a folder a class, or images without classes;
 //   - a .tar of such a folder, indexed once and read in place, or a .tar.gz, unpacked
 //     into memory, or, above 1 GiB, into a temporary file that Close removes;
-//   - CIFAR-10 or CIFAR-100 in binary form, as a folder or an archive of one;
+//   - WebDataset samples, "key.jpg" beside "key.cls" or "key.json", in one .tar, in a
+//     folder of them, in those a pattern names, "set/train-{000..146}.tar", or in those
+//     that a file lists, "@shards.txt"; shards without labels make up one image folder;
+//   - CIFAR-10 or CIFAR-100 in binary form, as a folder or an archive of one, the latter
+//     with its 100 fine labels, or its 20 coarse ones when "?labels=coarse" follows;
 //   - a .npy array [N,H,W,3] of uint8;
 //   - "generated:textures", with ?train=N&test=N&size=PIXELS&seed=N where wanted.
 //
 // Names are checked and an empty class is an error, but images are not decoded.
 func OpenSource(path string) (*Source, error) {
-	s, err := openSource(path)
+	open, coarse := strings.CutSuffix(path, "?labels=coarse")
+	s, err := openSource(open)
+	if err == nil && coarse {
+		if err = s.coarsen(); err != nil {
+			s.Close()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", path, err)
 	}
@@ -68,13 +78,24 @@ func openSource(path string) (*Source, error) {
 	if name, ok := strings.CutPrefix(path, "generated:"); ok {
 		return openGenerated(name)
 	}
+	if list, ok := strings.CutPrefix(path, "@"); ok {
+		return openList(list)
+	}
 	st, err := os.Stat(path)
 	if err != nil {
+		if strings.Contains(path, "{") {
+			return openPattern(path)
+		}
 		return nil, unwrapPath(err)
 	}
 	var files store
 	if st.IsDir() {
 		files, err = openFolder(path)
+		if err == nil {
+			if list := archivesIn(path, files.names()); len(list) > 0 {
+				return openShards(list)
+			}
+		}
 	} else {
 		var kind fileKind
 		if kind, err = sniff(path); err != nil {
@@ -86,19 +107,25 @@ func openSource(path string) (*Source, error) {
 		case gzipFile:
 			files, err = openTarGz(path)
 		default:
-			files, err = openTar(path)
+			files, err = openTar(path, true)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	s, err := arrange(files)
+	a, archived := files.(*archive)
+	var s *Source
+	if labels := findLabels(files, files.names(), archived); labels != nil {
+		s, err = labels.source(nil)
+	} else {
+		s, err = arrange(files)
+	}
 	if err != nil {
 		files.close()
 		return nil, err
 	}
 	s.close = files.close
-	if a, ok := files.(*archive); ok {
+	if archived {
 		s.memory = a.blob.memory
 	}
 	return s, nil

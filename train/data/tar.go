@@ -116,8 +116,9 @@ func next(t *tar.Reader, x *index) (name string, h *tar.Header, err error) {
 	}
 }
 
-// openTar indexes a plain tar file; its members are read from it when wanted.
-func openTar(path string) (store, error) {
+// openTar indexes a plain tar file; its members are read from it when wanted. The file
+// stays open if keep, else it is opened for every read.
+func openTar(path string, keep bool) (store, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, unwrapPath(err)
@@ -131,6 +132,10 @@ func openTar(path string) (store, error) {
 	if err != nil {
 		f.Close()
 		return nil, err
+	}
+	if !keep {
+		f.Close()
+		return newArchive(x, pathBlob(path)), nil
 	}
 	return newArchive(x, fileBlob{f}), nil
 }
@@ -186,7 +191,7 @@ func endsWell(f seekable) error {
 
 // wanted tells whether a file of an archive has to be kept.
 func wanted(name string) bool {
-	return hasExtension(name, readable) || hasExtension(name, []string{".bin", ".txt"})
+	return hasExtension(name, readable) || hasExtension(name, []string{".bin", ".txt", ".cls", ".json"})
 }
 
 // memoryLimit is how much of an unpacked archive is held in memory; above it, all
