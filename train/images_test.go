@@ -88,6 +88,41 @@ func TestUnusableDataAreRefused(t *testing.T) {
 	}
 }
 
+// Corrupt images are counted, named once, and do not disturb the exactness of a resume.
+func TestCorruptImagesAreSkipped(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 10 {
+		b, err := os.ReadFile(golden.Testdata(t, "images/rgb.png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%5 == 2 {
+			b = b[:len(b)/2]
+		}
+		os.WriteFile(filepath.Join(dir, string(rune('0'+i))+".png"), b, 0o644)
+	}
+	r := imageRecipe(t, "data", dir, "corrupt", "skip", "steps", "4", "batch", "5", "checkpoint-every", "1")
+	whole, part := t.TempDir(), filepath.Join(t.TempDir(), "run")
+	w := &watcher{}
+	skipped := 0
+	w.step = func(m Metrics) {
+		skipped += m.Skipped
+		if m.Step == 2 {
+			killAt(t, whole, part)
+		}
+	}
+	if err := Run(t.Context(), r, Options{Dir: whole, Reporter: w}); err != nil {
+		t.Fatal(err)
+	}
+	if skipped != 4 || len(w.warnings) != 2 || !strings.Contains(strings.Join(w.warnings, "\n"), "skipped: "+dir+": 7.png: is damaged or truncated") {
+		t.Errorf("%d skipped in two epochs, want 4; warned %q", skipped, w.warnings)
+	}
+	if err := Run(t.Context(), r, Options{Dir: part, Resume: true}); err != nil {
+		t.Fatal(err)
+	}
+	sameOutcome(t, "resumed", outcome(t, part), outcome(t, whole))
+}
+
 func TestSmallImagesBringAHint(t *testing.T) {
 	for size, hint := range map[string]bool{"": true, "64": false} {
 		flags := []Setting{Flag("data", textures), Flag("batch", "4")}

@@ -22,6 +22,8 @@ type Metrics struct {
 	ImagesPerSecond float64 `json:"images_per_second"` // both views counted
 	Time            float64 `json:"time"`              // seconds that the step took, data included
 	Wait            float64 `json:"wait"`              // seconds of them spent waiting for data
+
+	Skipped int `json:"skipped_images,omitempty"` // of the batch, that could not be read and were replaced
 }
 
 // metricsFile appends to a metrics.jsonl.

@@ -25,6 +25,7 @@ type Recipe struct {
 	Split     string `yaml:"split" note:"auto (train, or all when there are no splits), train, test, val, all"`
 	ImageSize int    `yaml:"image_size" note:"pixels, height and width of a view"`
 	Batch     int    `yaml:"batch" note:"images a step, two views each"`
+	Corrupt   string `yaml:"corrupt" note:"images that cannot be read: fail, or skip (the next one takes the place)"`
 	Workers   int    `yaml:"workers" note:"decoding and augmenting; 0 = one a core" free:"true"`
 
 	Optimizer   string  `yaml:"optimizer" group:"Optimization" note:"lars, sgd"`
@@ -68,6 +69,7 @@ var choices = map[string][]string{
 	"batchnorm": {"keep", "calibrate", "none", "from=CHECKPOINT"},
 	"split":     {"auto", "train", "test", "val", "all"},
 	"precision": {"fp32", "bf16"},
+	"corrupt":   {"fail", "skip"},
 }
 
 // Defaults returns the paper's recipe for a method (arXiv:2110.09348, section 6
@@ -78,7 +80,7 @@ var choices = map[string][]string{
 // turns ExcludeNorm off for sgd, which then is torch.optim.SGD.
 func Defaults(method string) Recipe {
 	r := Recipe{
-		Split: "auto", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
+		Split: "auto", Corrupt: "fail", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
 		Method: method, Projector: "mlp", ProjDim: 128, Loss: "infonce", Temp: 0.1,
 		Optimizer: "lars", Momentum: 0.9, WeightDecay: 1e-6, LarsEta: 0.001, ExcludeNorm: true,
 		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,

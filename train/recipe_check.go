@@ -61,6 +61,7 @@ func (r *Recipe) problems() []problem {
 
 	bad(r.Data == "" || r.Views == "", "views", fmt.Sprintf("%q beside data %q", r.Views, r.Data), "only one of data and views")
 	choice("split", r.Split)
+	choice("corrupt", r.Corrupt)
 	whole("image_size", r.ImageSize, 8, 4096)
 	whole("workers", r.Workers, 0, 1024)
 	whole("batch", r.Batch, 2, 1<<20) // the loss of one image has no negatives
@@ -115,7 +116,7 @@ func (r *Recipe) unused() map[string]string {
 	when(r.Projector == "none", "projector none", "projector_dim")
 	when(r.Method == "directclr", "method directclr", "projector_dim")
 	when(r.Method != "directclr", "method "+r.Method, "d0")
-	when(r.Views != "", "views", "split", "image_size", "workers")
+	when(r.Views != "", "views", "split", "image_size", "workers", "corrupt")
 	when(r.Optimizer != "lars", "optimizer "+r.Optimizer, "lars_eta")
 	when(r.Optimizer != "sgd", "optimizer "+r.Optimizer, "nesterov")
 	when(r.Schedule != "cosine", "schedule "+r.Schedule, "final_lr_factor")

@@ -39,14 +39,19 @@ type images struct {
 	loader *data.Loader
 	recipe Recipe
 	next   int // step
+	warn   func(string)
+	bad    map[int]bool // images that could not be read
 }
+
+// namedCorrupt is how many unreadable images are warned of one by one.
+const namedCorrupt = 5
 
 func openImages(r *Recipe, warn func(string)) (Source, error) {
 	set, err := data.Open(r.Data, r.Split)
 	if err != nil {
 		return nil, err
 	}
-	s := &images{set: set, recipe: *r}
+	s := &images{set: set, recipe: *r, warn: warn, bad: map[int]bool{}}
 	if err := s.start(0); err != nil {
 		set.Close()
 		return nil, fmt.Errorf("%s: %w", r.Data, err)
@@ -63,6 +68,9 @@ func openImages(r *Recipe, warn func(string)) (Source, error) {
 func (s *images) start(step int) (err error) {
 	s.loader, err = data.NewTraining(s.set, s.recipe.Batch, s.recipe.ImageSize, s.recipe.Seed, step, s.recipe.Workers)
 	s.next = step
+	if err == nil && s.recipe.Corrupt == "skip" {
+		s.loader.SkipCorrupt()
+	}
 	return err
 }
 
@@ -85,7 +93,23 @@ func (s *images) Seek(step int) error {
 
 func (s *images) Next(ctx context.Context) (*data.Batch, error) {
 	s.next++
-	return s.loader.Next(ctx)
+	b, err := s.loader.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, skip := range b.Skipped {
+		if s.bad[skip.Index] {
+			continue
+		}
+		s.bad[skip.Index] = true
+		switch n := len(s.bad); {
+		case n <= namedCorrupt:
+			s.warn(fmt.Sprintf("skipped: %v", skip.Err))
+		case n == namedCorrupt+1:
+			s.warn("more images that cannot be read are skipped; their number follows at the end")
+		}
+	}
+	return b, nil
 }
 
 func (s *images) Fingerprint() string {
@@ -94,5 +118,8 @@ func (s *images) Fingerprint() string {
 
 func (s *images) Close() error {
 	s.loader.Close()
+	if n := len(s.bad); n > namedCorrupt {
+		s.warn(fmt.Sprintf("%d of %d images could not be read and were skipped", n, s.set.Len()))
+	}
 	return s.set.Close()
 }

@@ -150,7 +150,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		}
 		wait := time.Since(start)
 		l.profiler.lap(partData)
-		m := Metrics{Step: l.step, Epoch: l.step / perEpoch, LearningRate: schedule.LR(l.step)}
+		m := Metrics{Step: l.step, Epoch: l.step / perEpoch, LearningRate: schedule.LR(l.step), Skipped: len(b.Skipped)}
 		if err := l.train(b.Images, &m); err != nil {
 			return t.diverged(err)
 		}

@@ -34,8 +34,9 @@ to 8/7 of the image size, the centre cut out, normalised with ImageNet's mean an
 running statistics in batch normalisation. --node takes any tensor of the graph, or a node by
 its name; what has height and width is averaged over them.
 
-D is an image folder, a .tar or .tar.gz of one, CIFAR binary files, an .npy array N×H×W×3 of
-bytes, or generated:textures.`,
+D is an image folder, a .tar or .tar.gz of one, WebDataset or other shards (a folder of them,
+"train-{000..146}.tar" or @LIST), CIFAR binary files, an .npy array N×H×W×3 of bytes, or
+generated:textures.`,
 	example: "onnxclr embed --model runs/directclr --data images.tar -o directclr.npy --labels labels.npy",
 	prepare: func(f *pflag.FlagSet) action {
 		o := &embedOptions{}

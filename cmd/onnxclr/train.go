@@ -29,10 +29,11 @@ The defaults are the paper's recipe (arXiv:2110.09348) for the method, at its ba
 images: give at least --batch on a small machine. Settings come from the defaults, then from
 --recipe, then from the flags.
 
-D is an image folder, a .tar or .tar.gz of one, CIFAR binary files, an .npy array N×H×W×3 of
-bytes, or generated:textures. DIR holds ready-made batches, one .npz each in name order, with
-arrays view1 and view2, float32, N×3×H×W, normalised. Decoded images are kept in memory for the
-epochs to come, as many as fit into 1 GiB or a quarter of what is free.
+D is an image folder, a .tar or .tar.gz of one, WebDataset or other shards (a folder of them,
+"train-{000..146}.tar" or @LIST), CIFAR binary files, an .npy array N×H×W×3 of bytes, or
+generated:textures. DIR holds ready-made batches, one .npz each in name order, with arrays view1
+and view2, float32, N×3×H×W, normalised. Decoded images are kept in memory for the epochs to
+come, as many as fit into 1 GiB or a quarter of what is free.
 
 --profile prints, also after Ctrl-C, the time of every kind of operator and of what lies around
 the graph, beside the machine's peaks, which it measures before the first step.

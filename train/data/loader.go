@@ -41,6 +41,9 @@ type Batch struct {
 	Labels  []int     // [N] −1 where there is none
 	Epoch   int
 	Step    int // counted from 0 over all epochs
+	// Skipped are the images that could not be read and that others stand for, in the
+	// order of the batch; only after SkipCorrupt.
+	Skipped []Skip
 
 	views   int
 	missing atomic.Int64  // samples still to be made
@@ -59,6 +62,7 @@ type Loader struct {
 	o        Options
 	perEpoch int
 	cache    *cache
+	skip     bool
 
 	begin sync.Once
 	ctx   context.Context
@@ -185,6 +189,7 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 		l.err = b.err
 		return nil, b.err
 	}
+	sortSkipped(b.Skipped)
 	l.lent = b
 	return b, nil
 }
@@ -260,6 +265,7 @@ func (b *Batch) prepare(l *Loader, indices []int, epoch, step int) {
 	}
 	b.Epoch, b.Step = epoch, step
 	b.failed, b.err = len(indices), nil
+	b.Skipped = b.Skipped[:0]
 	b.missing.Store(int64(len(indices)))
 	b.done = make(chan struct{})
 }
@@ -289,7 +295,7 @@ func (b *Batch) fail(position int, err error) {
 // make decodes a sample and writes its views into the batch.
 func (l *Loader) make(ws *augment.Workspace, b *Batch, position int) error {
 	index := b.Indices[position]
-	img, err := l.cache.image(l.ds, index)
+	img, err := l.image(b, position)
 	if err != nil {
 		return err
 	}

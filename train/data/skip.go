@@ -1,0 +1,61 @@
+package data
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"onnxclr/train/augment"
+)
+
+// Skip is an image that could not be read.
+type Skip struct {
+	Index int   // of it in the data set
+	Err   error // names it, and what is wrong with it
+	at    int   // position in the batch
+}
+
+// SkipCorrupt makes the loader pass over images that are damaged or of a kind that is
+// not read, instead of ending with an error; call it before Next. In the place of one
+// comes the next readable image of the data set, the first following the last, so that
+// batches keep their size and depend on nothing but the data: a resumed run sees the
+// same images. It is augmented with the stream of the one it stands for, and Indices
+// and Labels are its own. Files that are missing and disks that fail end the loader
+// all the same.
+func (l *Loader) SkipCorrupt() { l.skip = true }
+
+// image reads the image for a position of the batch.
+func (l *Loader) image(b *Batch, position int) (*augment.Image, error) {
+	first := b.Indices[position]
+	for i := first; ; {
+		img, err := l.cache.image(l.ds, i)
+		if err == nil {
+			if i != first {
+				b.Indices[position], b.Labels[position] = i, l.ds.Label(i)
+			}
+			return img, nil
+		}
+		if !l.skip || !corrupt(err) {
+			return nil, err
+		}
+		b.mu.Lock()
+		b.Skipped = append(b.Skipped, Skip{i, err, position})
+		b.mu.Unlock()
+		if i = (i + 1) % l.ds.Len(); i == first {
+			return nil, fmt.Errorf("none of the %d images can be read; the first: %w", l.ds.Len(), err)
+		}
+	}
+}
+
+// corrupt tells an image that is wrong from a disk that is.
+func corrupt(err error) bool {
+	var wrong FormatError
+	var lacking UnsupportedError
+	return errors.As(err, &wrong) || errors.As(err, &lacking)
+}
+
+// sortSkipped brings what workers found into the order of the batch.
+func sortSkipped(s []Skip) {
+	slices.SortStableFunc(s, func(a, b Skip) int { return cmp.Compare(a.at, b.at) })
+}
