@@ -65,7 +65,9 @@ func (h Head) settle(d int) (Head, error) {
 			return Head{Kind: h.Kind, Dim: h.Dim, Seed: h.Seed}, nil
 		}
 		if h.Hidden == 0 {
-			h.Hidden = d
+			if h.Hidden = d; d > maxDefaultHidden {
+				return h, fmt.Errorf("the representation is %d wide: say how wide the projector's hidden layer is to be", d)
+			}
 		}
 		if h.Hidden < 1 {
 			return h, fmt.Errorf("the projector's hidden width is %d, want at least 1", h.Hidden)
@@ -374,7 +376,7 @@ func representation(m *onnx.Model) (string, int, error) {
 		return "", 0, err
 	}
 	if v := m.Graph.Output(name); v != nil && len(v.Shape) == 2 && v.Shape[1].Value > 0 {
-		return name, int(v.Shape[1].Value), nil
+		return boundedWidth(name, v.Shape[1].Value)
 	}
 	inputs := map[string][]int{}
 	for _, in := range m.Graph.Inputs {
@@ -398,5 +400,19 @@ func representation(m *onnx.Model) (string, int, error) {
 	if len(shape) != 2 || shape[1] < 1 {
 		return "", 0, fmt.Errorf("tensor %q has shape %v, want [N,D] for a head", name, shape)
 	}
-	return name, shape[1], nil
+	return boundedWidth(name, int64(shape[1]))
+}
+
+// Widths of a representation beyond which a file is not believed: a head's weights are
+// as many as its width says, whether anything in the file is that large or not.
+const (
+	maxWidth         = 1 << 16
+	maxDefaultHidden = 1 << 13
+)
+
+func boundedWidth(name string, width int64) (string, int, error) {
+	if width > maxWidth {
+		return "", 0, fmt.Errorf("tensor %q is %d wide, a head stands on at most %d", name, width, maxWidth)
+	}
+	return name, int(width), nil
 }

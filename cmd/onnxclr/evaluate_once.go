@@ -17,7 +17,7 @@ import (
 
 // evaluateOnce computes the tensors named from one array for each of the model's
 // inputs. Integers decide about shapes and indices, which must be known when the model
-// is built: they become constants of m.
+// is built: they become constants of m, and so do floats that integers are raised to.
 func evaluateOnce(m *onnx.Model, inputs []*weights.Tensor, outputs []string, exact bool) ([]npy.Named, error) {
 	for _, name := range outputs {
 		if err := findTensor(m, name); err != nil {
@@ -26,7 +26,7 @@ func evaluateOnce(m *onnx.Model, inputs []*weights.Tensor, outputs []string, exa
 	}
 	options := graph.Options{Inputs: map[string][]int{}, Outputs: outputs}
 	for _, x := range inputs {
-		if x.DType.IsFloat() {
+		if x.DType.IsFloat() && !raises(m, x.Name) {
 			options.Inputs[x.Name] = x.Shape
 		} else {
 			m.Graph.SetInitializer(x)
@@ -71,6 +71,15 @@ func evaluateOnce(m *onnx.Model, inputs []*weights.Tensor, outputs []string, exa
 		}
 	}
 	return results, nil
+}
+
+// raises reports whether integers, which are inputs of the graph, are raised to the
+// power of an input.
+func raises(m *onnx.Model, input string) bool {
+	return slices.ContainsFunc(m.Graph.Nodes, func(n *onnx.Node) bool {
+		base := m.Graph.Input(n.Input(0))
+		return n.OpType == "Pow" && n.Standard() && n.Input(1) == input && base != nil && !onnx.DType(base.ElemType).IsFloat()
+	})
 }
 
 // bind gives the program's inputs their values.

@@ -122,6 +122,14 @@ func (c *call) fold(shapes [][]int) error {
 	if err != nil || n > maxFold || n > *c.left {
 		return err
 	}
+	if c.n.OpType == "Pow" && c.Type[c.n.Input(1)].IsFloat() && !c.Type[c.n.Input(0)].IsFloat() {
+		out, err := c.foldFloatPower(shapes[0])
+		if err != nil || out == nil {
+			return err
+		}
+		*c.left -= n
+		return c.known(name, out)
+	}
 	f, integers := moves[c.n.OpType], false
 	if f == nil {
 		f, integers = arithmetic[c.n.OpType], true
