@@ -22,6 +22,9 @@ const batchNormFrom = "from="
 // and the recipe does not say what to do about that, it stops; and it warns where the
 // model will not be trained as its file suggests.
 func settleBatchNorm(ctx context.Context, r *Recipe, m *importer.Model, source Source, limit int64, warn func(string)) (string, error) {
+	if _, err := Representation(m.ONNX); err != nil {
+		return "", err
+	}
 	s := m.BatchNorm
 	checkpoint, from := strings.CutPrefix(r.BatchNorm, batchNormFrom)
 	switch {

@@ -162,7 +162,7 @@ func (o *embedOptions) imageSize(t *terminal, m *onnx.Model, ds data.Dataset) (i
 // tensor is the name of the tensor meant by --node.
 func (o *embedOptions) tensor(m *onnx.Model) (string, error) {
 	if o.node == importer.RepresentationName {
-		return importer.Representation(m)
+		return train.Representation(m)
 	}
 	for _, n := range m.Graph.Nodes {
 		if n.Name == o.node && len(n.Outputs) > 0 {

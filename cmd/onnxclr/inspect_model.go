@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"onnxclr/importer/onnx"
 	"onnxclr/internal/graph"
 	"onnxclr/internal/vm"
+	"onnxclr/train"
 )
 
 // The kinds of plan.
@@ -173,11 +175,21 @@ func share(part, whole int64) float64 {
 func problems(m *onnx.Model, shapes *onnx.Shapes) []string {
 	found := []string{}
 	for _, n := range m.Graph.Nodes {
-		switch err := shapes.Problem[n.Output(0)]; {
-		case err != nil:
+		if err := shapes.Problem[n.Output(0)]; err != nil {
 			found = append(found, err.Error())
-		case shapes.Const[n.Output(0)] == nil && (!n.Standard() || !slices.Contains(graph.Supported(), n.OpType)):
-			found = append(found, fmt.Sprintf("node %q: operator %s is not supported", n.Name, strings.TrimPrefix(n.Domain+"."+n.OpType, ".")))
+		}
+	}
+	known := *m.Graph // without what is known when the model is built
+	known.Nodes = slices.DeleteFunc(slices.Clone(known.Nodes), func(n *onnx.Node) bool { return shapes.Const[n.Output(0)] != nil })
+	rest := *m
+	rest.Graph = &known
+	var unsupported *graph.UnsupportedError
+	if errors.As(graph.Supports(&rest), &unsupported) {
+		for _, o := range unsupported.Operators {
+			found = append(found, fmt.Sprintf("not supported: %v", o))
+		}
+		if unsupported.Quantized() {
+			found = append(found, "the model is quantised; take the float model that it was made from")
 		}
 	}
 	return found
@@ -304,7 +316,7 @@ func (o *inspectOptions) describePlan(m *onnx.Model, size []int) (*planDescripti
 	z := importer.EmbeddingName
 	if m.Graph.Output(z) == nil {
 		var err error
-		if z, err = importer.Representation(m); err != nil {
+		if z, err = train.Representation(m); err != nil {
 			return nil, err
 		}
 	}

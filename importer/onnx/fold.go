@@ -97,6 +97,12 @@ func init() {
 	}
 }
 
+// Folds reports whether InferShapes computes an operator of ONNX's own where the values
+// or shapes that it depends on are known.
+func Folds(op string) bool {
+	return moves[op] != nil || arithmetic[op] != nil || op == "Constant" || op == "Shape" || op == "Size"
+}
+
 // fold computes the node's output where it does not depend on the inputs' values.
 func (c *call) fold(shapes [][]int) error {
 	name := c.n.Output(0)

@@ -1,9 +1,7 @@
 package graph
 
 import (
-	"fmt"
 	"sort"
-	"strings"
 
 	"onnxclr/importer/onnx"
 )
@@ -66,38 +64,4 @@ func Supported() []string {
 	}
 	sort.Strings(names)
 	return names
-}
-
-// unsupported names every operator among nodes that the table lacks, with the
-// nodes that use it.
-func unsupported(nodes []*onnx.Node, opset int64) error {
-	users := map[string][]string{}
-	var order []string
-	for _, n := range nodes {
-		if _, ok := operators[n.OpType]; ok && n.Standard() {
-			continue
-		}
-		name := n.OpType
-		if !n.Standard() {
-			name = n.Domain + "." + n.OpType
-		}
-		if users[name] == nil {
-			order = append(order, name)
-		}
-		users[name] = append(users[name], fmt.Sprintf("%q", label(n)))
-	}
-	if order == nil {
-		return nil
-	}
-	var lines []string
-	for _, name := range order {
-		u := users[name]
-		more := ""
-		if len(u) > 3 {
-			more = fmt.Sprintf(" and %d more", len(u)-3)
-			u = u[:3]
-		}
-		lines = append(lines, fmt.Sprintf("%s in node %s%s", name, strings.Join(u, ", "), more))
-	}
-	return fmt.Errorf("operators that cannot be lowered (opset %d): %s; supported are %s", opset, strings.Join(lines, "; "), strings.Join(Supported(), ", "))
 }
