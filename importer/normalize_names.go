@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"onnxclr/importer/onnx"
 )
@@ -111,7 +112,7 @@ func moduleOfParameters(n *onnx.Node, uses map[string]int) string {
 // parent's.
 func moduleOfName(n *onnx.Node) string {
 	path, ok := strings.CutPrefix(n.Name, "/")
-	if !ok {
+	if !ok || !utf8.ValidString(path) { // a tensor's name must be, a node's need not
 		return ""
 	}
 	segments := strings.Split(path, "/")

@@ -186,7 +186,7 @@ func problems(m *onnx.Model, shapes *onnx.Shapes) []string {
 	var unsupported *graph.UnsupportedError
 	if errors.As(graph.Supports(&rest), &unsupported) {
 		for _, o := range unsupported.Operators {
-			found = append(found, fmt.Sprintf("not supported: %v", o))
+			found = append(found, fmt.Sprintf("operator %v is not supported", o))
 		}
 		if unsupported.Quantized() {
 			found = append(found, "the model is quantised; take the float model that it was made from")

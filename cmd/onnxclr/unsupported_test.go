@@ -47,7 +47,7 @@ func TestQuantizedModels(t *testing.T) {
 				t.Errorf("inspect %s says\n%s\nwithout %s", name, r.out, want)
 			}
 		}
-		if strings.Contains(r.out, "not supported: Shape") {
+		if strings.Contains(r.out, "operator Shape") {
 			t.Errorf("inspect %s says that Shape is not supported", name)
 		}
 	}
