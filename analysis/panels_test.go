@@ -39,6 +39,7 @@ var panels = []struct {
 	{"heat-signed.svg", HeatMap{Panels: []HeatPanel{
 		{X: "predicted", Y: "true", Cells: [][]float64{{-2, 1}, {0, 4}}, Rows: []string{"cat", "dog"}, Columns: []string{"cat", "dog"}, Values: true},
 	}}},
+	{"confusion.png", Confusion([][]int{{8, 1, 1}, {0, 30, 3}, {2, 2, 5}}, []string{"cat", "dog", "bird"})},
 }
 
 func TestPanels(t *testing.T) {

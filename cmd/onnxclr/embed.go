@@ -15,6 +15,7 @@ import (
 	"onnxclr/internal/file"
 	"onnxclr/internal/npy"
 	"onnxclr/train"
+	"onnxclr/train/augment"
 	"onnxclr/train/data"
 )
 
@@ -217,12 +218,23 @@ func newEmbedder(m *onnx.Model, tensor string, size, batch int, exact bool) (*em
 }
 
 // write streams the rows of all images as one array.
-func (e *embedder) write(ctx context.Context, t *terminal, w io.Writer, ds data.Dataset) (err error) {
+func (e *embedder) write(ctx context.Context, t *terminal, w io.Writer, ds data.Dataset) error {
 	out, err := npy.NewWriter(w, weights.Float32, []int{ds.Len(), e.dim})
 	if err != nil {
 		return err
 	}
-	images, err := data.NewEvaluation(ds, e.batch, e.size[1], 0)
+	o := data.Options{Views: []augment.Pipeline{augment.Evaluation(e.size[1])}, Size: e.size[1], Batch: e.batch, Once: true}
+	if err := e.each(ctx, t, ds, o, func(rows []float32) error { return out.Append(rows) }); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// each computes the rows of all images, once and in order, some at a time; they are
+// valid until the next ones.
+func (e *embedder) each(ctx context.Context, t *terminal, ds data.Dataset, o data.Options, take func(rows []float32) error) (err error) {
+	o.Batch = min(o.Batch, ds.Len())
+	images, err := data.NewLoader(ds, o)
 	if err != nil {
 		return err
 	}
@@ -231,7 +243,7 @@ func (e *embedder) write(ctx context.Context, t *terminal, w io.Writer, ds data.
 	for {
 		batch, err := images.Next(ctx)
 		if err == io.EOF {
-			return out.Close()
+			return nil
 		}
 		if err != nil {
 			return err
@@ -241,7 +253,7 @@ func (e *embedder) write(ctx context.Context, t *terminal, w io.Writer, ds data.
 		if err != nil {
 			return err
 		}
-		if err := out.Append(e.average(values[0])); err != nil {
+		if err := take(e.average(values[0])); err != nil {
 			return err
 		}
 		done += batch.N()

@@ -21,7 +21,8 @@ const module = "onnxclr"
 // this module, tests aside. Longest path wins; a package not listed is an error.
 var mayImport = map[string][]string{
 	"cmd/onnxclr":               {"importer", "train", "analysis", "internal", "testdata"},
-	"train":                     {"importer", "train/data", "train/augment", "train/tensorboard", "internal"},
+	"train":                     {"importer", "train/data", "train/augment", "train/tensorboard", "train/probe", "analysis", "internal"},
+	"train/probe":               {"importer/weights", "internal/kernel", "internal/stream"},
 	"train/data":                {"train/augment", "importer/weights", "internal/file", "internal/memory", "internal/stream", "internal/npy"},
 	"train/augment":             {"internal/stream"},
 	"train/tensorboard":         {},
