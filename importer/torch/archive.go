@@ -55,6 +55,9 @@ func (a *archive) findFolder() error {
 		if !strings.EqualFold(base, "data.pkl") {
 			continue
 		}
+		if strings.HasSuffix(e.name, "/") {
+			return formatf("entry %q is a folder, want the pickle", e.name)
+		}
 		if base != "data.pkl" {
 			return formatf("entry %q is not spelled data.pkl", e.name)
 		}

@@ -41,6 +41,7 @@ func TestMalformedArchives(t *testing.T) {
 	}{
 		// names
 		{"mangled case", with(func(e []zipEntry) []zipEntry { e[0].name = "archive/DATA.PKL"; return e }), "not spelled data.pkl"},
+		{"pickle that is a folder", with(func(e []zipEntry) []zipEntry { e[0].name = "archive/data.pkl/"; return e }), "is a folder, want the pickle"},
 		{"mangled case beside", also(zipEntry{name: "archive/Data.pkl"}), "the same name"},
 		{"mangled case in another folder", also(zipEntry{name: "x/Data.pkl"}), "not spelled data.pkl"},
 		{"storage mangled", with(func(e []zipEntry) []zipEntry { e[1].name = "archive/Data/0"; return e }), "is missing"},
