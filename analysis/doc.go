@@ -5,4 +5,10 @@
 // Everything is computed in float64. The package knows no model, no training and
 // no file of embeddings: whoever has rows, in whatever pieces, adds them to a
 // Moments.
+//
+// Importing it gives gonum the float64 kernels of internal/blas, in the whole program.
 package analysis
+
+import "onnxclr/internal/blas"
+
+func init() { blas.Install() }

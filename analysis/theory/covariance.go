@@ -39,13 +39,13 @@ func Covariances(x, xp, z, zp *mat.Dense) (data, augmentation *mat.SymDense, err
 
 // covariances is Covariances after alphas.
 func (s *lossState) covariances(x, xp []float64, d int) (data, augmentation *mat.SymDense, err error) {
-	n, a := s.n, s.weights
+	n := s.n
 	// Σ̂₀ = xᵀ(diag(s·1) − s)x with s = o + oᵀ, o the α beside the diagonal.
 	laplacian := make([]float64, n*n)
 	for i := range n {
 		for j := range n {
 			if i != j {
-				v := a[i*n+j] + a[j*n+i]
+				v := s.e[i*n+j]*s.inverse[i] + s.e[j*n+i]*s.inverse[j]
 				laplacian[i*n+j] = -v
 				laplacian[i*n+i] += v
 			}
@@ -60,7 +60,7 @@ func (s *lossState) covariances(x, xp []float64, d int) (data, augmentation *mat
 
 	apart := make([]float64, n*d)
 	for i := range n {
-		w := scale * (1 - a[i*n+i])
+		w := scale * (1 - s.own[i])
 		for k := range d {
 			apart[i*d+k] = xp[i*d+k] - x[i*d+k]
 			weighted[i*d+k] = w * apart[i*d+k]

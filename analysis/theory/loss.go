@@ -5,6 +5,9 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+
+	fast "onnxclr/internal/blas"
 )
 
 // Loss is a contrastive loss of two views' embeddings z and z′, [N,D] each, averaged
@@ -33,15 +36,23 @@ const (
 var Losses = []Loss{Eq2, Dot, InfoNCE, NTXent}
 
 // lossState holds what evaluating a loss needs between the calls.
+//
+// The weights that a softmax gives are kept as E and 1/Z: α_ij = E_ij/Zᵢ. As long as
+// nothing over- or underflows E is e^logit, so that a pass over [N,N] is saved and, for
+// Eq2, E is symmetric; otherwise its rows are divided by their largest element.
 type lossState struct {
 	loss        Loss
 	temperature float64
 	n, d        int
 
-	pairs, weights []float64 // [N,N], or [2N,2N] for NTXent
-	square         []float64 // |zᵢ|², or |zᵢ| of unit rows
-	unit, dunit    []float64 // [2N,D]
-	own, column    []float64 // α_ii, Σ_j α_ji
+	e, other    []float64 // [N,N], or [2N,2N] for NTXent
+	inverse     []float64 // 1/Z
+	square      []float64 // |zᵢ|²/2, or |zᵢ| of unit rows
+	left, right []float64 // factors of logits, and what multiplies E
+	product     []float64 // E times that
+	unit, dunit []float64 // [2N,D]
+	own, column []float64 // α_ii, Σ_j α_ji
+	onlyGeneral bool      // for tests: the way for logits of any size
 }
 
 func newLossState(loss Loss, temperature float64, n, d int) (*lossState, error) {
@@ -59,9 +70,11 @@ func newLossState(loss Loss, temperature float64, n, d int) (*lossState, error) 
 	default:
 		return nil, fmt.Errorf("loss is %q, want one of %v", loss, Losses)
 	}
-	s.pairs, s.weights = make([]float64, rows*rows), make([]float64, rows*rows)
+	wide := max(2*d, d+2)
+	s.e, s.other = make([]float64, rows*rows), make([]float64, rows*rows)
 	s.square, s.unit, s.dunit = make([]float64, 2*n), make([]float64, 2*n*d), make([]float64, 2*n*d)
-	s.own, s.column = make([]float64, n), make([]float64, n)
+	s.left, s.right, s.product = make([]float64, n*wide), make([]float64, n*wide), make([]float64, n*wide)
+	s.own, s.column, s.inverse = make([]float64, n), make([]float64, n), make([]float64, rows)
 	return s, nil
 }
 
@@ -79,31 +92,60 @@ func (s *lossState) eval(z, dz []float64) float64 {
 	return s.normalized(z, dz, s.ntXent)
 }
 
-// alphas fills weights with the α of the paper's appendix B for the rows z and z′:
-// α_ij = e^{−|zᵢ−zⱼ|²/2}/Zᵢ beside the diagonal and α_ii = e^{−|zᵢ−z′ᵢ|²/2}/Zᵢ on it.
-// It returns −Σᵢ ln α_ii.
-func (s *lossState) alphas(z, zp []float64) float64 {
+// safeExponent is how large a logit may be in magnitude for sums of its exponential to
+// stay far from the ends of float64. Those of Eq2 are never positive, and 0 where they
+// vanish beside others.
+const safeExponent = 600
+
+// alphas finds the α of the paper's appendix B for the rows z and z′:
+// α_ij = e^{−|zᵢ−zⱼ|²/2}/Zᵢ beside the diagonal and α_ii = e^{−|zᵢ−z′ᵢ|²/2}/Zᵢ on it,
+// which goes to own. The diagonal of e becomes 0. It returns −Σᵢ ln α_ii, and whether e
+// is symmetric.
+func (s *lossState) alphas(z, zp []float64) (total float64, symmetric bool) {
 	n, d := s.n, s.d
-	gemm(blas.NoTrans, blas.Trans, n, n, d, 1, z, d, z, d, 0, s.pairs, n)
 	for i := range n {
-		s.square[i] = s.pairs[i*n+i] / 2
-		var apart float64
-		for k := range d {
-			diff := z[i*d+k] - zp[i*d+k]
-			apart += diff * diff
+		zi, zpi := z[i*d:i*d+d], zp[i*d:i*d+d]
+		var square, apart float64
+		for k, v := range zi {
+			square += v * v
+			apart += (v - zpi[k]) * (v - zpi[k])
+			s.left[k*n+i] = v
+			s.right[k*n+i] = v
 		}
 		s.own[i] = -apart / 2
+		// The logits zᵢ·zⱼ − |zᵢ|²/2 − |zⱼ|²/2 as one product.
+		s.left[d*n+i], s.left[(d+1)*n+i] = -square/2, 1
+		s.right[d*n+i], s.right[(d+1)*n+i] = 1, -square/2
 	}
-	var total float64
-	for i := range n {
-		row, alpha := s.pairs[i*n:i*n+n], s.weights[i*n:i*n+n]
-		for j := range row {
-			alpha[j] = row[j] - s.square[i] - s.square[j]
+	logits := func() {
+		gemm(blas.Trans, blas.NoTrans, n, n, d+2, 1, s.left, n, s.right, n, 0, s.e, n)
+		for i, own := range s.own {
+			s.e[i*n+i] = own
 		}
-		alpha[i] = s.own[i]
-		total -= softmax(alpha, i)
 	}
-	return total
+	logits()
+	if symmetric = !s.onlyGeneral; symmetric {
+		least := math.Inf(1)
+		for i := range n {
+			s.inverse[i] = fast.ExpSum(s.e[i*n:i*n+n], 0)
+			least = min(least, s.inverse[i])
+		}
+		if symmetric = least > math.Exp(-safeExponent); !symmetric {
+			logits()
+		}
+	}
+	for i, own := range s.own {
+		row, top := s.e[i*n:i*n+n], 0.0
+		if !symmetric {
+			top = largest(row)
+			s.inverse[i] = fast.ExpSum(row, top)
+		}
+		total += math.Log(s.inverse[i]) + top - own
+		s.inverse[i] = 1 / s.inverse[i]
+		s.own[i] = row[i] * s.inverse[i]
+		row[i] = 0
+	}
+	return total, symmetric
 }
 
 // eq2: with o the α beside the diagonal, c_i = Σ_j α_ji of them,
@@ -113,52 +155,90 @@ func (s *lossState) alphas(z, zp []float64) float64 {
 func (s *lossState) eq2(z, dz []float64) float64 {
 	n, d := s.n, s.d
 	zp, dzp := z[n*d:], dz[n*d:]
-	total := s.alphas(z[:n*d], zp)
-	a, both := s.weights, s.pairs
+	total, symmetric := s.alphas(z[:n*d], zp)
+	// What E and Eᵀ multiply: z and z/Z.
+	w := 2 * d
 	for i := range n {
-		s.own[i], a[i*n+i] = a[i*n+i], 0
-		s.column[i] = 0
-	}
-	for i := range n {
-		row := a[i*n : i*n+n]
-		for j, v := range row {
-			s.column[j] += v
-			both[i*n+j] = v
+		zi, both, inverse := z[i*d:i*d+d], s.right[i*w:i*w+w], s.inverse[i]
+		for k, v := range zi {
+			both[k], both[d+k] = v, inverse*v
 		}
 	}
-	for i := range n {
-		for j := range i {
-			sum := both[i*n+j] + both[j*n+i]
-			both[i*n+j], both[j*n+i] = sum, sum
-		}
+	if symmetric {
+		gemm(blas.Trans, blas.NoTrans, n, w, n, 1, s.e, n, s.right, w, 0, s.product, w)
+		blas64.Implementation().Dsymv(blas.Upper, n, 1, s.e, n, s.inverse, 1, 0, s.column, 1)
+	} else {
+		gemm(blas.NoTrans, blas.NoTrans, n, d, n, 1, s.e, n, s.right, w, 0, s.product, w)
+		gemm(blas.Trans, blas.NoTrans, n, d, n, 1, s.e, n, s.right[d:], w, 0, s.product[d:], w)
+		blas64.Implementation().Dgemv(blas.Trans, n, n, 1, s.e, n, s.inverse, 1, 0, s.column, 1)
 	}
 	scale := 1 / float64(n)
-	gemm(blas.NoTrans, blas.NoTrans, n, d, n, scale, both, n, z, d, 0, dz, d)
 	for i := range n {
-		away, c := scale*(1-s.own[i]), scale*s.column[i]
-		zi, zpi, gi, gpi := z[i*d:i*d+d], zp[i*d:i*d+d], dz[i*d:i*d+d], dzp[i*d:i*d+d]
+		away, c, inverse := 1-s.own[i], s.column[i], s.inverse[i]
+		p, zi, zpi := s.product[i*w:i*w+w], z[i*d:i*d+d], zp[i*d:i*d+d]
+		gi, gpi := dz[i*d:i*d+d], dzp[i*d:i*d+d]
 		for k := range zi {
-			gi[k] -= away*zpi[k] + c*zi[k]
-			gpi[k] = away * (zpi[k] - zi[k])
+			gi[k] = scale * (inverse*p[k] + p[d+k] - away*zpi[k] - c*zi[k])
+			gpi[k] = scale * away * (zpi[k] - zi[k])
 		}
 	}
 	return total * scale
 }
 
+// dot: ∂L/∂z = (P − I)z′/TN and ∂L/∂z′ = (P − I)ᵀz/TN, P the softmax of the rows.
 func (s *lossState) dot(z, dz []float64) float64 {
 	n, d, t := s.n, s.d, s.temperature
 	zp := z[n*d:]
-	gemm(blas.NoTrans, blas.Trans, n, n, d, 1/t, z, d, zp, d, 0, s.weights, n)
+	gemm(blas.NoTrans, blas.Trans, n, n, d, 1/t, z, d, zp, d, 0, s.e, n)
+	safe := largestSquare(z[:n*d], d)*largestSquare(zp, d) < safeExponent*safeExponent*t*t && !s.onlyGeneral
 	var total float64
 	for i := range n {
-		row := s.weights[i*n : i*n+n]
-		total -= softmax(row, i)
-		row[i]--
+		row := s.e[i*n : i*n+n]
+		own, top := row[i], 0.0
+		if !safe {
+			top = largest(row)
+		}
+		sum := fast.ExpSum(row, top)
+		s.inverse[i] = 1 / sum
+		total += math.Log(sum) + top - own
 	}
+	scaled := s.left[:n*d]
+	for i, inverse := range s.inverse {
+		for k, v := range z[i*d : i*d+d] {
+			scaled[i*d+k] = inverse * v
+		}
+	}
+	gemm(blas.NoTrans, blas.NoTrans, n, d, n, 1, s.e, n, zp, d, 0, dz, d)
+	gemm(blas.Trans, blas.NoTrans, n, d, n, 1, s.e, n, scaled, d, 0, dz[n*d:], d)
 	scale := 1 / (t * float64(n))
-	gemm(blas.NoTrans, blas.NoTrans, n, d, n, scale, s.weights, n, zp, d, 0, dz, d)
-	gemm(blas.Trans, blas.NoTrans, n, d, n, scale, s.weights, n, z, d, 0, dz[n*d:], d)
+	for i, inverse := range s.inverse {
+		zi, zpi, gi, gpi := z[i*d:i*d+d], zp[i*d:i*d+d], dz[i*d:i*d+d], dz[(n+i)*d:(n+i)*d+d]
+		for k := range zi {
+			gi[k] = scale * (inverse*gi[k] - zpi[k])
+			gpi[k] = scale * (gpi[k] - zi[k])
+		}
+	}
 	return total / float64(n)
+}
+
+// largestSquare returns the largest |row|² of rows of d numbers.
+func largestSquare(rows []float64, d int) (most float64) {
+	for i := 0; i < len(rows); i += d {
+		var sum float64
+		for _, v := range rows[i : i+d] {
+			sum += v * v
+		}
+		most = max(most, sum)
+	}
+	return most
+}
+
+func largest(row []float64) float64 {
+	top := row[0]
+	for _, v := range row[1:] {
+		top = max(top, v)
+	}
+	return top
 }
 
 // normalized evaluates a loss of unit rows and takes its gradient back to z.
@@ -194,58 +274,55 @@ func (s *lossState) normalized(z, dz []float64, loss func() float64) float64 {
 func (s *lossState) infoNCE() float64 {
 	n, d := s.n, s.d
 	u, v := s.unit[:n*d], s.unit[n*d:]
-	gemm(blas.NoTrans, blas.Trans, n, n, d, 1/s.temperature, u, d, v, d, 0, s.weights, n)
+	gemm(blas.NoTrans, blas.Trans, n, n, d, 1/s.temperature, u, d, v, d, 0, s.e, n)
 	for i := range n { // the other direction, as rows
 		for j := range n {
-			s.pairs[j*n+i] = s.weights[i*n+j]
+			s.other[j*n+i] = s.e[i*n+j]
 		}
 	}
 	var total float64
 	for i := range n {
-		total -= softmax(s.weights[i*n:i*n+n], i) + softmax(s.pairs[i*n:i*n+n], i)
+		total -= softmax(s.e[i*n:i*n+n], i) + softmax(s.other[i*n:i*n+n], i)
 	}
 	for i := range n {
 		for j := range n {
-			s.weights[i*n+j] += s.pairs[j*n+i]
+			s.e[i*n+j] += s.other[j*n+i]
 		}
-		s.weights[i*n+i] -= 2
+		s.e[i*n+i] -= 2
 	}
 	scale := 1 / (2 * float64(n) * s.temperature)
-	gemm(blas.NoTrans, blas.NoTrans, n, d, n, scale, s.weights, n, v, d, 0, s.dunit, d)
-	gemm(blas.Trans, blas.NoTrans, n, d, n, scale, s.weights, n, u, d, 0, s.dunit[n*d:], d)
+	gemm(blas.NoTrans, blas.NoTrans, n, d, n, scale, s.e, n, v, d, 0, s.dunit, d)
+	gemm(blas.Trans, blas.NoTrans, n, d, n, scale, s.e, n, u, d, 0, s.dunit[n*d:], d)
 	return total / (2 * float64(n))
 }
 
 func (s *lossState) ntXent() float64 {
 	rows, d := 2*s.n, s.d
-	gemm(blas.NoTrans, blas.Trans, rows, rows, d, 1/s.temperature, s.unit, d, s.unit, d, 0, s.weights, rows)
+	gemm(blas.NoTrans, blas.Trans, rows, rows, d, 1/s.temperature, s.unit, d, s.unit, d, 0, s.e, rows)
 	var total float64
 	for i := range rows {
-		row, positive := s.weights[i*rows:(i+1)*rows], (i+s.n)%rows
+		row, positive := s.e[i*rows:(i+1)*rows], (i+s.n)%rows
 		row[i] = math.Inf(-1)
 		total -= softmax(row, positive)
 		row[positive]--
 	}
 	for i := range rows {
 		for j := range i {
-			sum := s.weights[i*rows+j] + s.weights[j*rows+i]
-			s.weights[i*rows+j], s.weights[j*rows+i] = sum, sum
+			sum := s.e[i*rows+j] + s.e[j*rows+i]
+			s.e[i*rows+j], s.e[j*rows+i] = sum, sum
 		}
 	}
 	scale := 1 / (float64(rows) * s.temperature)
-	gemm(blas.NoTrans, blas.NoTrans, rows, d, rows, scale, s.weights, rows, s.unit, d, 0, s.dunit, d)
+	gemm(blas.NoTrans, blas.NoTrans, rows, d, rows, scale, s.e, rows, s.unit, d, 0, s.dunit, d)
 	return total / float64(rows)
 }
 
 // softmax replaces a row of logits by its softmax and returns the logarithm of that
 // of the label.
 func softmax(row []float64, label int) float64 {
-	top := row[0]
-	for _, v := range row[1:] {
-		top = max(top, v)
-	}
+	top := largest(row)
 	chosen := row[label] - top
-	sum := expAll(row, top)
+	sum := fast.ExpSum(row, top)
 	inv := 1 / sum
 	for j := range row {
 		row[j] *= inv

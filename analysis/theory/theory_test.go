@@ -39,12 +39,13 @@ func mustStep(t testing.TB, s *Simulation, steps int) {
 
 func TestGradientsOfEmbeddings(t *testing.T) {
 	const n, d = 7, 5
-	for _, loss := range Losses {
+	for i, loss := range append(Losses, Losses...) {
 		t.Run(string(loss), func(t *testing.T) {
 			s, err := newLossState(loss, 0.4, n, d)
 			if err != nil {
 				t.Fatal(err)
 			}
+			s.onlyGeneral = i >= len(Losses)
 			z := gaussian(stream.New(1, "test"), 2*n*d, 1)
 			dz, scratch := make([]float64, len(z)), make([]float64, len(z))
 			s.eval(z, dz)
@@ -260,6 +261,26 @@ func TestInvariants(t *testing.T) {
 	check(InfoNCE, "complete collapse", value(InfoNCE, same), math.Log(n))
 	check(Eq2, "complete collapse", value(Eq2, same), math.Log(n))
 	check(NTXent, "complete collapse", value(NTXent, same), math.Log(2*n-1))
+}
+
+// Embeddings so far apart that exponentials of distances underflow give the values that
+// they have in the limit.
+func TestFarApart(t *testing.T) {
+	const n, d = 3, 2
+	z := []float64{0, 0, 100, 0, 0, 100, 60, 0, 100, 1, 0, 101}
+	s, err := newLossState(Eq2, 0, n, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dz := make([]float64, len(z))
+	// The first anchor lies 60 from its positive and 100 from the others; the second and
+	// third 1.
+	loss := s.eval(z, dz)
+	golden.Check(t, "loss", golden.Closed, []float64{loss + 1}, []float64{1})
+	z[6] = 90 // now each of its negatives is at 100, and the positive at 90
+	golden.Check(t, "loss", golden.Closed, []float64{s.eval(z, dz) + 1}, []float64{1})
+	z[6] = 110 // 1050 below the two negatives
+	golden.Check(t, "loss", golden.Closed, []float64{s.eval(z, dz)}, []float64{(110.0*110/2 - 100.0*100/2 + math.Log(2)) / n})
 }
 
 func TestDeterministic(t *testing.T) {

@@ -1,0 +1,317 @@
+// Command asm writes the assembly of package blas: one file of functions for AVX-512,
+// one for AVX2 with FMA, and their Go declarations.
+//
+//	cd internal/blas/asm && ./generate.sh
+//
+// It is a module of its own, so that the generator is no dependency of the program.
+// What each function computes is said by the portable Go function of that name.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+var (
+	isaName = flag.String("isa", "avx512", "avx512 or avx2")
+	tables  = flag.String("tables", "", "Go file for the table of tile functions")
+)
+
+func main() {
+	flag.Parse()
+	ConstraintExpr("amd64,!purego")
+	v := isa{name: "AVX512", wide: true, lanes: 8, rows: 14}
+	if *isaName == "avx2" {
+		v = isa{name: "AVX2", lanes: 4, rows: 6}
+	}
+	for rows := 1; rows <= v.rows; rows++ {
+		v.tile(rows)
+	}
+	v.exponential()
+	v.symmetricRows()
+	if err := os.WriteFile(*tables, v.table(), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	Generate()
+}
+
+// isa writes the same function for either vector width.
+type isa struct {
+	name  string
+	wide  bool // 512 bits
+	lanes int  // numbers of a vector
+	rows  int  // of the tallest tile
+}
+
+var zmm = []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
+	reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31}
+var ymm = []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}
+var xmm = []reg.VecPhysical{reg.X0, reg.X1, reg.X2, reg.X3, reg.X4, reg.X5, reg.X6, reg.X7, reg.X8, reg.X9, reg.X10, reg.X11, reg.X12, reg.X13, reg.X14, reg.X15}
+
+func (v isa) r(i int) reg.VecPhysical {
+	if v.wide {
+		return zmm[i]
+	}
+	return ymm[i]
+}
+
+func (v isa) bytes() int { return 8 * v.lanes }
+
+func (v isa) zero(r reg.VecPhysical) {
+	if v.wide {
+		VPXORQ(r, r, r)
+		return
+	}
+	VXORPD(r, r, r)
+}
+
+func pointer(name string) reg.GPVirtual {
+	r := GP64()
+	Load(Param(name), r)
+	return r
+}
+
+func (v isa) broadcast(name string, r reg.VecPhysical) {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSD(p.Addr, r)
+}
+
+// loop repeats body while the counter is at least step, and takes step from it.
+func loop(label string, counter reg.GPVirtual, step int, body func()) {
+	Label(label)
+	CMPQ(counter, I32(int32(step)))
+	JLT(LabelRef(label + "_end"))
+	body()
+	SUBQ(I32(int32(step)), counter)
+	JMP(LabelRef(label))
+	Label(label + "_end")
+}
+
+// tile writes c += alpha·a·b: the rows of a lie side by side in each of k lines that are
+// lda apart, the two vectors of b likewise in lines ldb apart.
+func (v isa) tile(rows int) {
+	TEXT(fmt.Sprintf("tile%d%s", rows, v.name), NOSPLIT, "func(a, b, c *float64, lda, ldb, ldc, k int, alpha float64)")
+	a, b, c, k := pointer("a"), pointer("b"), pointer("c"), pointer("k")
+	lda, ldb, ldc := pointer("lda"), pointer("ldb"), pointer("ldc")
+	for _, ld := range []reg.GPVirtual{lda, ldb, ldc} {
+		SHLQ(U8(3), ld)
+	}
+	acc := func(i, j int) reg.VecPhysical { return v.r(2*i + j) }
+	b0, b1 := v.r(2*rows), v.r(2*rows+1)
+	spare := []reg.VecPhysical{v.r(2*rows + 2), v.r(2*rows + 3)}
+	for i := range rows {
+		v.zero(acc(i, 0))
+		v.zero(acc(i, 1))
+	}
+	line := GP64()
+	MOVQ(c, line)
+	for range rows {
+		PREFETCHT0(Mem{Base: line})
+		PREFETCHT0(Mem{Base: line, Disp: 2*v.bytes() - 8})
+		ADDQ(ldc, line)
+	}
+	step := func() {
+		VMOVUPD(Mem{Base: b}, b0)
+		VMOVUPD(Mem{Base: b, Disp: v.bytes()}, b1)
+		ADDQ(ldb, b)
+		for i := range rows {
+			x := spare[i%2]
+			VBROADCASTSD(Mem{Base: a, Disp: 8 * i}, x)
+			VFMADD231PD(x, b0, acc(i, 0))
+			VFMADD231PD(x, b1, acc(i, 1))
+		}
+		ADDQ(lda, a)
+	}
+	for _, unroll := range []int{4, 1} {
+		loop(fmt.Sprintf("steps%d", unroll), k, unroll, func() {
+			for range unroll {
+				step()
+			}
+		})
+	}
+	v.broadcast("alpha", b0)
+	for i := range rows {
+		for j := range 2 {
+			m := Mem{Base: c, Disp: j * v.bytes()}
+			VMOVUPD(m, b1)
+			VFMADD231PD(b0, acc(i, j), b1)
+			VMOVUPD(b1, m)
+		}
+		if i+1 < rows {
+			ADDQ(ldc, c)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// exponential writes values = e^(values − top), n a multiple of two vectors, and
+// returns their sum. Below −708 it is 0.
+func (v isa) exponential() {
+	terms := []float64{1}
+	for i := 1; i <= 13; i++ {
+		terms = append(terms, terms[i-1]/float64(i))
+	}
+	constants := []float64{-708, math.Log2E, 6755399441055744 /* 1.5·2⁵² */, 6.93145751953125e-1, 1.42860682030941723212e-6}
+	table := GLOBL("exponential"+v.name, RODATA|NOPTR)
+	at := 0
+	put := func(x float64) Mem {
+		m := table
+		m.Disp += 8 * at
+		for range v.lanes {
+			DATA(8*at, U64(math.Float64bits(x)))
+			at++
+		}
+		return m
+	}
+	var cs, ts []Mem
+	for _, c := range constants {
+		cs = append(cs, put(c))
+	}
+	for _, t := range terms {
+		ts = append(ts, put(t))
+	}
+	TEXT("expSum"+v.name, NOSPLIT, "func(values *float64, n int, top float64) float64")
+	p, n := pointer("values"), pointer("n")
+	base := GP64()
+	LEAQ(table, base)
+	address := func(m Mem) Mem { return Mem{Base: base, Disp: m.Disp} }
+	top, low, magic, log2e := v.r(8), v.r(9), v.r(10), v.r(11)
+	sum, none := []reg.VecPhysical{v.r(12), v.r(13)}, v.r(14)
+	v.zero(none)
+	v.broadcast("top", top)
+	VMOVUPD(address(cs[0]), low)
+	VMOVUPD(address(cs[1]), log2e)
+	VMOVUPD(address(cs[2]), magic)
+	v.zero(sum[0])
+	v.zero(sum[1])
+	loop("vectors", n, 2*v.lanes, func() {
+		x := []reg.VecPhysical{v.r(0), v.r(1)}
+		t := []reg.VecPhysical{v.r(2), v.r(3)}
+		y := []reg.VecPhysical{v.r(4), v.r(5)}
+		keep := []reg.VecPhysical{v.r(6), v.r(7)}
+		ks := []reg.Register{reg.K1, reg.K2}
+		each := func(f func(u int)) {
+			f(0)
+			f(1)
+		}
+		each(func(u int) {
+			VMOVUPD(Mem{Base: p, Disp: u * v.bytes()}, x[u])
+			VSUBPD(top, x[u], x[u])
+			if v.wide {
+				VCMPPD(U8(5), low, x[u], ks[u]) // not below; a NaN is not
+			} else {
+				VCMPPD(U8(5), low, x[u], keep[u])
+			}
+			VMAXPD(x[u], low, x[u])
+			VMOVUPD(magic, t[u])
+			VFMADD231PD(log2e, x[u], t[u]) // the nearest whole number, in the low bits
+			VSUBPD(magic, t[u], y[u])
+			VFNMADD231PD(address(cs[3]), y[u], x[u])
+			VFNMADD231PD(address(cs[4]), y[u], x[u])
+			VMOVUPD(address(ts[13]), y[u])
+		})
+		for i := 12; i >= 0; i-- {
+			each(func(u int) { VFMADD213PD(address(ts[i]), x[u], y[u]) })
+		}
+		each(func(u int) {
+			VPSLLQ(U8(52), t[u], t[u])
+			VPADDQ(t[u], y[u], y[u])
+			VFMADD231PD(none, x[u], y[u]) // the exponent of a NaN may have gone wrong
+			if v.wide {
+				VMOVUPD_Z(y[u], ks[u], y[u])
+			} else {
+				VANDPD(keep[u], y[u], y[u])
+			}
+			VADDPD(y[u], sum[u], sum[u])
+			VMOVUPD(y[u], Mem{Base: p, Disp: u * v.bytes()})
+		})
+		ADDQ(I32(int32(2*v.bytes())), p)
+	})
+	VADDPD(sum[1], sum[0], sum[0])
+	if v.wide {
+		VEXTRACTF64X4(U8(1), zmm[12], ymm[0])
+		VADDPD(ymm[0], ymm[12], ymm[12])
+	}
+	VEXTRACTF128(U8(1), ymm[12], xmm[0])
+	VADDPD(xmm[0], xmm[12], xmm[12])
+	VUNPCKHPD(xmm[12], xmm[12], xmm[0])
+	VADDSD(xmm[0], xmm[12], xmm[12])
+	Store(xmm[12], ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// symmetricRows writes one pass over four rows of a: out[i] = Σ_j a[i,j]·x[j] and
+// y[j] += Σ_i s[i]·a[i,j], n a multiple of the vector.
+func (v isa) symmetricRows() {
+	TEXT("symmetricRows"+v.name, NOSPLIT, "func(a *float64, lda, n int, x, y, s, out *float64)")
+	a, lda, n, x, y, s, out := pointer("a"), pointer("lda"), pointer("n"), pointer("x"), pointer("y"), pointer("s"), pointer("out")
+	SHLQ(U8(3), lda)
+	rows := []reg.GPVirtual{a}
+	for i := 1; i < 4; i++ {
+		r := GP64()
+		MOVQ(rows[i-1], r)
+		ADDQ(lda, r)
+		rows = append(rows, r)
+	}
+	scale := []reg.VecPhysical{v.r(0), v.r(1), v.r(2), v.r(3)}
+	sum := []reg.VecPhysical{v.r(4), v.r(5), v.r(6), v.r(7)}
+	xs, ys, as := v.r(8), v.r(9), []reg.VecPhysical{v.r(10), v.r(11), v.r(12), v.r(13)}
+	for i := range 4 {
+		VBROADCASTSD(Mem{Base: s, Disp: 8 * i}, scale[i])
+		v.zero(sum[i])
+	}
+	loop("columns", n, v.lanes, func() {
+		VMOVUPD(Mem{Base: x}, xs)
+		VMOVUPD(Mem{Base: y}, ys)
+		for i := range 4 {
+			VMOVUPD(Mem{Base: rows[i]}, as[i])
+			VFMADD231PD(as[i], xs, sum[i])
+			VFMADD231PD(as[i], scale[i], ys)
+		}
+		VMOVUPD(ys, Mem{Base: y})
+		for _, p := range append([]reg.GPVirtual{x, y}, rows...) {
+			ADDQ(I32(int32(v.bytes())), p)
+		}
+	})
+	for i := range 4 {
+		k := 4 + i
+		if v.wide {
+			VEXTRACTF64X4(U8(1), zmm[k], ymm[14])
+			VADDPD(ymm[14], ymm[k], ymm[k])
+		}
+		VEXTRACTF128(U8(1), ymm[k], xmm[14])
+		VADDPD(xmm[14], xmm[k], xmm[k])
+		VUNPCKHPD(xmm[k], xmm[k], xmm[14])
+		VADDSD(xmm[14], xmm[k], xmm[k])
+		VMOVSD(xmm[k], Mem{Base: out, Disp: 8 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// table returns Go source that finds a tile function by its rows.
+func (v isa) table() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "// Code generated by command asm. DO NOT EDIT.\n\n//go:build amd64 && !purego\n\npackage blas\n\nvar tiles%s = [%d]tileFunc{\n\t", v.name, v.rows+1)
+	for i := 1; i <= v.rows; i++ {
+		if i > 1 {
+			fmt.Fprint(&b, ", ")
+		}
+		fmt.Fprintf(&b, "%d: tile%d%s", i, i, v.name)
+	}
+	fmt.Fprint(&b, ",\n}\n")
+	return b.Bytes()
+}

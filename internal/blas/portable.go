@@ -1,0 +1,64 @@
+package blas
+
+import "math"
+
+// The portable implementation: the meaning of every function of a machine.
+var portableMachine = machine{
+	name: "portable", rows: 4, cols: 4, tile: tile,
+	expSum: expSum, expStep: 1, symmetricRows: symmetricRows, symmetricStep: 1,
+}
+
+func tile(rows int, pa, pb, pc *float64, lda, ldb, ldc, k int, alpha float64) {
+	a, b, c := view(pa, (k-1)*lda+rows), view(pb, (k-1)*ldb+4), view(pc, (rows-1)*ldc+4)
+	for i := range rows {
+		var s0, s1, s2, s3 float64
+		for l := range k {
+			x, v := a[l*lda+i], (*[4]float64)(b[l*ldb:])
+			s0 += x * v[0]
+			s1 += x * v[1]
+			s2 += x * v[2]
+			s3 += x * v[3]
+		}
+		out := (*[4]float64)(c[i*ldc:])
+		out[0] += alpha * s0
+		out[1] += alpha * s1
+		out[2] += alpha * s2
+		out[3] += alpha * s3
+	}
+}
+
+// expSum replaces the n values by e^(value−top), 0 below e^−708, and returns their sum.
+// No value exceeds top.
+func expSum(p *float64, n int, top float64) (sum float64) {
+	values := view(p, n)
+	for i, v := range values {
+		x := v - top
+		e := 0.0
+		if !(x < -708) { // a NaN stays
+			e = math.Exp(x)
+		}
+		values[i] = e
+		sum += e
+	}
+	return sum
+}
+
+// symmetricRows writes out[i] = Σ_j a[i,j]·x[j] for four rows of a, [4,n], and adds
+// Σ_i s[i]·a[i,j] to y[j].
+func symmetricRows(pa *float64, lda, n int, px, py, ps, pout *float64) {
+	if n == 0 {
+		clear(view(pout, 4))
+		return
+	}
+	a, x, y, s, out := view(pa, 3*lda+n), view(px, n), view(py, n), view(ps, 4), view(pout, 4)
+	a0, a1, a2, a3 := a[:n], a[lda:][:n], a[2*lda:][:n], a[3*lda:][:n]
+	var s0, s1, s2, s3 float64
+	for j, v := range x {
+		s0 += a0[j] * v
+		s1 += a1[j] * v
+		s2 += a2[j] * v
+		s3 += a3[j] * v
+		y[j] += s[0]*a0[j] + s[1]*a1[j] + s[2]*a2[j] + s[3]*a3[j]
+	}
+	out[0], out[1], out[2], out[3] = s0, s1, s2, s3
+}
