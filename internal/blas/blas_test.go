@@ -98,6 +98,18 @@ func TestSymv(t *testing.T) {
 						y[0] = math.NaN()
 					}
 					g.Dsymv(ul, n, 0.7, a, ld, x, 1, beta, y, 1)
+					if n > 1 { // as columns of a matrix
+						xs, ys := make([]float64, 3*n), make([]float64, 2*n)
+						for i := range n {
+							xs[3*i], ys[2*i] = x[i], want[i]
+						}
+						g.Dsymv(ul, n, 0.7, a, ld, xs, 3, beta, ys, 2)
+						got := make([]float64, n)
+						for i := range got {
+							got[i] = ys[2*i]
+						}
+						near(t, "strided", n, got, y)
+					}
 					gonum.Implementation{}.Dsymv(ul, n, 0.7, a, ld, x, 1, beta, want, 1)
 					near(t, fmt.Sprint(n, ul, beta), n, y, want)
 				}

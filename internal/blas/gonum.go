@@ -76,11 +76,29 @@ func (g implementation) Dsyr2k(ul blas.Uplo, t blas.Transpose, n, k int, alpha f
 
 // Dsymv computes y = alpha·a·x + beta·y from the triangle ul of a.
 func (g implementation) Dsymv(ul blas.Uplo, n int, alpha float64, a []float64, lda int, x []float64, incX int, beta float64, y []float64, incY int) {
-	if ul != blas.Upper && ul != blas.Lower || n < 16 || incX != 1 || incY != 1 || len(x) < n || len(y) < n || !holds(a, n, n, lda) {
+	if ul != blas.Upper && ul != blas.Lower || n < 16 || incX < 1 || incY < 1 || len(x) <= (n-1)*incX || len(y) <= (n-1)*incY || !holds(a, n, n, lda) {
 		g.Implementation.Dsymv(ul, n, alpha, a, lda, x, incX, beta, y, incY)
 		return
 	}
-	g.mach.symmetric(ul == blas.Upper, n, alpha, a, lda, x[:n], beta, y[:n])
+	// LAPACK's vectors are columns of row-major matrices: the product wants them in one
+	// piece.
+	from, to := x[:n], y[:n]
+	if incX != 1 {
+		from = make([]float64, n)
+		for i := range from {
+			from[i] = x[i*incX]
+		}
+	}
+	if incY != 1 {
+		to = make([]float64, n)
+		for i := range to {
+			to[i] = y[i*incY]
+		}
+	}
+	g.mach.symmetric(ul == blas.Upper, n, alpha, a, lda, from, beta, to)
+	for i, v := range to {
+		y[i*incY] = v
+	}
 }
 
 func triangle(ul blas.Uplo) part {
