@@ -26,6 +26,10 @@ func addLoss(r *Recipe, z *G.Node) (*G.Node, error) {
 		return graph.InfoNCE(z, r.Temp)
 	case "ntxent":
 		return graph.NTXent(z, r.Temp)
+	case "barlow":
+		return graph.BarlowTwins(z, r.BarlowLambda, r.BarlowScale)
+	case "vicreg":
+		return graph.VICReg(z, r.VICInvariance, r.VICVariance, r.VICCovariance)
 	}
 	return nil, fmt.Errorf("loss is %q", r.Loss)
 }

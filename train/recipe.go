@@ -17,8 +17,13 @@ type Recipe struct {
 	Freeze   string `yaml:"freeze" note:"modules that are not trained, such as conv1,bn1,layer1; their batch normalisation keeps its statistics"`
 	FreezeBN bool   `yaml:"freeze_bn" note:"the encoder's batch normalisation keeps its statistics, weights and biases"`
 
-	Loss string  `yaml:"loss" group:"Loss" note:"infonce (cross-view negatives, symmetric), ntxent"`
-	Temp float64 `yaml:"temperature" note:"divides the cosine similarities"`
+	Loss          string  `yaml:"loss" group:"Loss" note:"infonce (cross-view negatives, symmetric), ntxent, barlow (Barlow Twins), vicreg"`
+	Temp          float64 `yaml:"temperature" note:"divides the cosine similarities of infonce and ntxent"`
+	BarlowLambda  float64 `yaml:"barlow_lambda" note:"weight of the off-diagonal correlations"`
+	BarlowScale   float64 `yaml:"barlow_scale" note:"multiplies the whole loss; other code has 0.024 or 0.1"`
+	VICInvariance float64 `yaml:"vicreg_invariance" note:"weight of the squared distance of two views, averaged over N·D"`
+	VICVariance   float64 `yaml:"vicreg_variance" note:"weight of the hinge on standard deviations, averaged over D and the views; where views are summed, twice theirs"`
+	VICCovariance float64 `yaml:"vicreg_covariance" note:"weight of the squared covariances, divided by D and summed over the views"`
 
 	Data      string `yaml:"data" group:"Data" note:"image folder, .tar, CIFAR binary or generated:NAME"`
 	Views     string `yaml:"views" note:"folder of ready-made view batches (.npz)"`
@@ -63,7 +68,7 @@ type Recipe struct {
 var choices = map[string][]string{
 	"method":    {"simclr", "directclr"},
 	"projector": {"none", "linear", "mlp"},
-	"loss":      {"infonce", "ntxent"},
+	"loss":      {"infonce", "ntxent", "barlow", "vicreg"},
 	"optimizer": {"lars", "sgd"},
 	"schedule":  {"cosine", "constant", "step"},
 	"batchnorm": {"keep", "calibrate", "none", "from=CHECKPOINT"},
@@ -76,12 +81,14 @@ var choices = map[string][]string{
 // and appendix D, and its published code): LARS with lr 4.8 at batch 4096,
 // weight decay 1e-6, 100 epochs of which 10 of warm-up, cosine decay,
 // temperature 0.1; SimCLR with the two-layer projector, DirectCLR with none and
-// d0 = 360. LR is left 0, which Settle turns into DefaultLR of the batch. Resolve
+// d0 = 360. The weights of Barlow Twins and VICReg are those of
+// their authors' code. LR is left 0, which Settle turns into DefaultLR of the batch. Resolve
 // turns ExcludeNorm off for sgd, which then is torch.optim.SGD.
 func Defaults(method string) Recipe {
 	r := Recipe{
 		Split: "auto", Corrupt: "fail", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
 		Method: method, Projector: "mlp", ProjDim: 128, Loss: "infonce", Temp: 0.1,
+		BarlowLambda: 0.0051, BarlowScale: 1, VICInvariance: 25, VICVariance: 25, VICCovariance: 1,
 		Optimizer: "lars", Momentum: 0.9, WeightDecay: 1e-6, LarsEta: 0.001, ExcludeNorm: true,
 		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,
 		Epochs: 100, Precision: "fp32", KeepCheckpoints: 2,

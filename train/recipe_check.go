@@ -78,6 +78,13 @@ func (r *Recipe) problems() []problem {
 	whole("projector_dim", r.ProjDim, 1, 1<<20)
 	choice("loss", r.Loss)
 	number("temperature", r.Temp, r.Temp >= 1e-4 && r.Temp <= 1e4, "a number from 0.0001 to 10000")
+	weight := func(key string, v float64) { number(key, v, v >= 0 && v <= 1e6, "a number from 0 to 1000000") }
+	weight("barlow_lambda", r.BarlowLambda)
+	number("barlow_scale", r.BarlowScale, r.BarlowScale > 0 && r.BarlowScale <= 1e6, "a number above 0, up to 1000000")
+	weight("vicreg_invariance", r.VICInvariance)
+	weight("vicreg_variance", r.VICVariance)
+	weight("vicreg_covariance", r.VICCovariance)
+	bad(r.VICInvariance != 0 || r.VICVariance != 0 || r.VICCovariance != 0, "vicreg_invariance", "0, as are vicreg_variance and vicreg_covariance", "one that is not")
 
 	choice("optimizer", r.Optimizer)
 	number("lr", r.LR, r.LR >= 0, "a number greater than 0")
@@ -116,6 +123,9 @@ func (r *Recipe) unused() map[string]string {
 	when(r.Projector == "none", "projector none", "projector_dim")
 	when(r.Method == "directclr", "method directclr", "projector_dim")
 	when(r.Method != "directclr", "method "+r.Method, "d0")
+	when(r.Loss == "barlow" || r.Loss == "vicreg", "loss "+r.Loss, "temperature")
+	when(r.Loss != "barlow", "loss "+r.Loss, "barlow_lambda", "barlow_scale")
+	when(r.Loss != "vicreg", "loss "+r.Loss, "vicreg_invariance", "vicreg_variance", "vicreg_covariance")
 	when(r.Views != "", "views", "split", "image_size", "workers", "corrupt")
 	when(r.Optimizer != "lars", "optimizer "+r.Optimizer, "lars_eta")
 	when(r.Optimizer != "sgd", "optimizer "+r.Optimizer, "nesterov")

@@ -82,6 +82,11 @@ func TestMistakesHaveLines(t *testing.T) {
 		{"temperature: .nan\n", `temperature is ".nan", want a number`},
 		{"temperature: nan\n", "temperature is NaN, want"},
 		{"lr: -1\n", "r.yaml:1: lr is -1"},
+		{"loss: simsiam\n", `loss is "simsiam", want one of infonce, ntxent, barlow, vicreg`},
+		{"loss: barlow\nbarlow_lambda: -1\n", "r.yaml:2: barlow_lambda is -1, want a number from 0"},
+		{"loss: barlow\nbarlow_scale: 0\n", "r.yaml:2: barlow_scale is 0, want a number above 0"},
+		{"loss: vicreg\nvicreg_covariance: -0.5\n", "r.yaml:2: vicreg_covariance is -0.5"},
+		{"loss: vicreg\nvicreg_invariance: 0\nvicreg_variance: 0\nvicreg_covariance: 0\n", "r.yaml:2: vicreg_invariance is 0, as are"},
 		{"lr: 0\n", "lr is 0, want a number greater than 0"},
 		{"seed: -1\n", `seed is "-1", want a whole number from 0`},
 		{"schedule: step\nstep_at:\n  - 0.5\n  - x\n", `r.yaml:4: step_at[1] is "x", want a number`},
@@ -124,6 +129,9 @@ func TestSettingsWithoutEffectAreNamed(t *testing.T) {
 	if !reflect.DeepEqual(warnings, want) {
 		t.Errorf("warnings %q\nwant %q", warnings, want)
 	}
+	if _, warnings, err := Resolve(Flag("loss", "vicreg"), Flag("temperature", "0.5"), Flag("barlow-lambda", "-1")); err != nil || len(warnings) != 2 || warnings[0] != "--temperature: temperature has no effect with loss vicreg" {
+		t.Errorf("warnings %q, error %v", warnings, err)
+	}
 	same, _, _ := Resolve(Flag("projector", "none"), Flag("steps", "3"))
 	if d := Diff(r, same); d != nil {
 		t.Errorf("the same run differs: %v", d)
@@ -136,6 +144,8 @@ func TestRecipeRoundTrip(t *testing.T) {
 		nil,
 		{Flag("method", "directclr"), Flag("data", "a dir: with # odd \"name\"\n"), Flag("model", "null"), Flag("lr", "1e-20")},
 		{Flag("optimizer", "sgd"), Flag("nesterov", "true"), Flag("exclude-bias-norm", "true"), Flag("schedule", "step"), Flag("views", "v"), Flag("warmup-steps", "12")},
+		{Flag("loss", "barlow"), Flag("barlow-scale", "0.024"), Flag("barlow-lambda", "0")},
+		{Flag("loss", "vicreg"), Flag("vicreg-variance", "50")},
 		{Flag("final-lr-factor", "0"), Flag("warmup-steps", "0"), Flag("workers", "3"), Flag("projector", "none")},
 	} {
 		r, _, err := Resolve(flags...)

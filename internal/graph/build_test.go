@@ -287,6 +287,20 @@ func TestLossRefuses(t *testing.T) {
 			t.Errorf("temperature %g was accepted", temperature)
 		}
 	}
+	for what, f := range map[string]func() (*G.Node, error){
+		"lambda -1":         func() (*G.Node, error) { return graph.BarlowTwins(p.Outputs["y"], -1, 1) },
+		"scale 0":           func() (*G.Node, error) { return graph.BarlowTwins(p.Outputs["y"], 1, 0) },
+		"a negative weight": func() (*G.Node, error) { return graph.VICReg(p.Outputs["y"], 1, -1, 1) },
+		"images":            func() (*G.Node, error) { return graph.VICReg(p.Input, 1, 1, 1) },
+	} {
+		if _, err := f(); err == nil {
+			t.Errorf("%s was accepted", what)
+		}
+	}
+	pair := build(t, m.Model, weightsOf(t, m.Model), graph.Options{Batch: 2, Channels: 3, Height: 8, Width: 8, Outputs: []string{"y"}})
+	if _, err := graph.BarlowTwins(pair.Outputs["y"], 1, 1); err == nil || !strings.Contains(err.Error(), "at least 2") {
+		t.Errorf("columns of one row: got %v", err)
+	}
 	if _, err := graph.InfoNCE(p.Input, 0.1); err == nil || !strings.Contains(err.Error(), "[2N,D]") {
 		t.Errorf("images as embeddings: got %v", err)
 	}

@@ -37,6 +37,7 @@ type Pool struct {
 	product     productArgs
 	window      windowArgs
 	contrast    contrastArgs
+	columns     columnArgs
 
 	partial []float64 // per-chunk results of reductions, grown when needed
 	ones    []float32 // as many as the most channels seen

@@ -107,6 +107,26 @@ type (
 		N, D        int
 		Temperature float64
 	}
+	// BarlowTwins: z [2N,D] → loss.
+	BarlowTwins struct {
+		N, D          int
+		Lambda, Scale float64
+	}
+	// BarlowTwinsGrad: z, dloss → dz.
+	BarlowTwinsGrad struct {
+		N, D          int
+		Lambda, Scale float64
+	}
+	// VICReg: z [2N,D] → loss.
+	VICReg struct {
+		N, D                             int
+		Invariance, Variance, Covariance float64
+	}
+	// VICRegGrad: z, dloss → dz.
+	VICRegGrad struct {
+		N, D                             int
+		Invariance, Variance, Covariance float64
+	}
 )
 
 func (Conv) instr()                     {}
@@ -138,3 +158,7 @@ func (InfoNCE) instr()                  {}
 func (InfoNCEGrad) instr()              {}
 func (NTXent) instr()                   {}
 func (NTXentGrad) instr()               {}
+func (BarlowTwins) instr()              {}
+func (BarlowTwinsGrad) instr()          {}
+func (VICReg) instr()                   {}
+func (VICRegGrad) instr()               {}

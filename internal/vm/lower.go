@@ -137,6 +137,26 @@ func (m *Machine) lower(i *instruction) (workspace int, err error) {
 		i.run = func() {
 			kernel.NTXentGrad(p, op.N, op.D, op.Temperature, out(), in(0), float64(in(1)[0]), m.workspace)
 		}
+	case BarlowTwins:
+		workspace = kernel.BarlowTwinsWorkspace(op.N, op.D)
+		i.run = func() {
+			out()[0] = float32(kernel.BarlowTwins(p, op.N, op.D, op.Lambda, op.Scale, in(0), m.workspace))
+		}
+	case BarlowTwinsGrad:
+		workspace = kernel.BarlowTwinsWorkspace(op.N, op.D)
+		i.run = func() {
+			kernel.BarlowTwinsGrad(p, op.N, op.D, op.Lambda, op.Scale, out(), in(0), float64(in(1)[0]), m.workspace)
+		}
+	case VICReg:
+		workspace = kernel.VICRegWorkspace(op.N, op.D)
+		i.run = func() {
+			out()[0] = float32(kernel.VICReg(p, op.N, op.D, op.Invariance, op.Variance, op.Covariance, in(0), m.workspace))
+		}
+	case VICRegGrad:
+		workspace = kernel.VICRegWorkspace(op.N, op.D)
+		i.run = func() {
+			kernel.VICRegGrad(p, op.N, op.D, op.Invariance, op.Variance, op.Covariance, out(), in(0), float64(in(1)[0]), m.workspace)
+		}
 	case call:
 		m.call(i, op.do)
 	case general:

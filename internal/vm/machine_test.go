@@ -20,6 +20,11 @@ const images, size = 4, 16
 // trains, and returns the nodes to keep.
 func program(t testing.TB, train bool, output string) (*graph.Program, []*G.Node) {
 	t.Helper()
+	return programOf(t, train, output, func(z *G.Node) (*G.Node, error) { return graph.InfoNCE(z, 0.1) })
+}
+
+func programOf(t testing.TB, train bool, output string, addLoss func(z *G.Node) (*G.Node, error)) (*graph.Program, []*G.Node) {
+	t.Helper()
 	m := graphtest.Residual(golden.Weights)
 	w, err := graph.NewWeights(m)
 	if err != nil {
@@ -31,7 +36,7 @@ func program(t testing.TB, train bool, output string) (*graph.Program, []*G.Node
 	}
 	bind(t, p, golden.Views("tiny", images, size))
 	keep := []*G.Node{p.Outputs[output]}
-	loss, err := graph.InfoNCE(p.Outputs[output], 0.1)
+	loss, err := addLoss(p.Outputs[output])
 	if err != nil {
 		t.Fatal(err)
 	}
