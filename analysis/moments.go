@@ -3,7 +3,10 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -14,7 +17,7 @@ import (
 
 // blockRows is how many rows are folded in at a time. Blocks are formed whatever
 // the pieces rows arrive in, so that the pieces cannot change a bit of the result.
-const blockRows = 256
+const blockRows = 512
 
 // maxDim keeps a covariance within 8 GiB.
 const maxDim = 1 << 15
@@ -76,10 +79,15 @@ func add[F float32 | float64](m *Moments, rows []F) error {
 	}
 	for ; len(rows) > 0; rows = rows[m.dim:] {
 		start := len(m.block)
-		for _, v := range rows[:m.dim] {
-			m.block = append(m.block, float64(v))
+		m.block = m.block[:start+m.dim]
+		row := m.block[start:]
+		var squares float64
+		for j, v := range rows[:m.dim] {
+			x := float64(v)
+			row[j] = x
+			squares += x * x
 		}
-		if err := m.check(m.block[start:]); err != nil {
+		if err := m.check(row, squares); err != nil {
 			m.block = m.block[:start]
 			return err
 		}
@@ -90,18 +98,24 @@ func add[F float32 | float64](m *Moments, rows []F) error {
 	return nil
 }
 
-// check refuses a row that is not usable and normalises the others in place.
-func (m *Moments) check(row []float64) error {
+// check refuses a row that is not usable and normalises the others in place. squares is
+// the sum of the row's squares.
+func (m *Moments) check(row []float64, squares float64) error {
 	index := m.Len() - 1
-	for j, v := range row {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return &RowError{index, fmt.Sprintf("holds %v in column %d", v, j)}
+	if math.IsNaN(squares) || math.IsInf(squares, 0) {
+		for j, v := range row {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return &RowError{index, fmt.Sprintf("holds %v in column %d", v, j)}
+			}
 		}
 	}
 	if !m.normalize {
 		return nil
 	}
-	norm := blas64.Nrm2(blas64.Vector{N: m.dim, Inc: 1, Data: row}) // scaled: does not overflow
+	norm := math.Sqrt(squares)
+	if squares < 1e-250 || squares > 1e250 { // scaled, it neither over- nor underflows
+		norm = blas64.Nrm2(blas64.Vector{N: m.dim, Inc: 1, Data: row})
+	}
 	switch {
 	case norm == 0:
 		return &RowError{index, "is zero and cannot be scaled to unit length; analyse without normalisation, or look for dead inputs"}
@@ -121,34 +135,60 @@ func (m *Moments) fold() {
 		return
 	}
 	block := blas64.General{Rows: rows, Cols: m.dim, Stride: m.dim, Data: m.block}
-	if m.origin == nil {
-		m.origin = columnMeans(block)
+	first := m.origin == nil
+	if first {
+		m.origin = make([]float64, m.dim)
 	}
-	subtractRows(block, m.origin)
-	mean := columnMeans(block)
-	subtractRows(block, mean)
+	mean := make([]float64, m.dim)
+	stripes(m.dim, func(from, to int) {
+		if first {
+			columnMeans(m.origin, block, from, to)
+		}
+		subtractRows(block, m.origin, from, to)
+		columnMeans(mean, block, from, to)
+		subtractRows(block, mean, from, to)
+	})
 	blas64.Syrk(blas.Trans, 1, block, 1, m.symmetric())
 	m.shift(rows, mean)
 	m.block = m.block[:0]
 }
 
-func columnMeans(a blas64.General) []float64 {
-	mean := make([]float64, a.Cols)
-	for i := range a.Rows {
-		for j, v := range a.Data[i*a.Stride:][:a.Cols] {
-			mean[j] += v
-		}
+// stripes calls f for ranges of columns, on all cores; every column is worked on alone.
+func stripes(cols int, f func(from, to int)) {
+	const width = 128 // columns: a stripe of a block stays in the second-level cache
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (cols+width-1)/width) {
+		wait.Go(func() {
+			for {
+				from := int(next.Add(width)) - width
+				if from >= cols {
+					return
+				}
+				f(from, min(from+width, cols))
+			}
+		})
 	}
-	for j := range mean {
-		mean[j] /= float64(a.Rows)
-	}
-	return mean
+	wait.Wait()
 }
 
-func subtractRows(a blas64.General, row []float64) {
+func columnMeans(mean []float64, a blas64.General, from, to int) {
+	clear(mean[from:to])
 	for i := range a.Rows {
-		r := a.Data[i*a.Stride:][:a.Cols]
+		row, sum := a.Data[i*a.Stride+from:i*a.Stride+to], mean[from:to]
 		for j, v := range row {
+			sum[j] += v
+		}
+	}
+	for j := from; j < to; j++ {
+		mean[j] /= float64(a.Rows)
+	}
+}
+
+func subtractRows(a blas64.General, row []float64, from, to int) {
+	for i := range a.Rows {
+		r, s := a.Data[i*a.Stride+from:i*a.Stride+to], row[from:to]
+		for j, v := range s {
 			r[j] -= v
 		}
 	}

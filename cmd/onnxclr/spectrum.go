@@ -131,6 +131,7 @@ func (o *spectrumOptions) spectrum(ctx context.Context, t *terminal, source, lab
 		if err := m.Add(rows[:k*dim]); err != nil {
 			return nil, fmt.Errorf("%s: %w", source, err)
 		}
+		a.Forget(first, k)
 	}
 	t.progress("%s: eigenvalues of a %d×%d covariance", label, dim, dim)
 	s, err := m.Spectrum(label, o.ddof)

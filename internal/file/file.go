@@ -29,6 +29,15 @@ func (m *Mapping) Close() error {
 	return u()
 }
 
+// Forget tells the system that bytes of the mapping, all of which must be part of it,
+// will not be used for a while: where the file is mapped, their memory is free for
+// others, and they are read again when touched.
+func (m *Mapping) Forget(b []byte) {
+	if m.unmap != nil && len(b) > 0 {
+		forget(b)
+	}
+}
+
 // Map opens path. An empty file gives an empty mapping; a directory is an error.
 func Map(path string) (*Mapping, error) {
 	f, err := os.Open(path)

@@ -7,6 +7,9 @@ import (
 	"math"
 	"os"
 	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 func mapFile(f *os.File, size int64) (*Mapping, error) {
@@ -18,6 +21,16 @@ func mapFile(f *os.File, size int64) (*Mapping, error) {
 		return nil, fmt.Errorf("%s: map: %w", f.Name(), err)
 	}
 	return &Mapping{Bytes: b, unmap: func() error { return syscall.Munmap(b) }}, nil
+}
+
+// forget lets the system take back the memory of whole pages in b.
+func forget(b []byte) {
+	page := uintptr(os.Getpagesize())
+	start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	from, to := (start+page-1)/page*page-start, (start+uintptr(len(b)))/page*page-start
+	if int(from) < int(to) {
+		unix.Madvise(b[from:to:to], unix.MADV_DONTNEED) // advice: a failure costs memory only
+	}
 }
 
 // SyncDir makes a rename inside dir durable.

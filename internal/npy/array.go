@@ -64,6 +64,16 @@ func (a *Array) Close() error {
 	return m.Close()
 }
 
+// Forget tells the system that n rows of a 2-D array, from row first on, will not be
+// read again soon: a file larger than memory can be read from end to end.
+func (a *Array) Forget(first, n int) {
+	if a.mapping == nil || a.Fortran || len(a.Shape) != 2 || first < 0 || n < 0 || first > a.Shape[0]-n {
+		return
+	}
+	row := a.Shape[1] * a.DType.Size()
+	a.mapping.Forget(a.data[first*row : (first+n)*row])
+}
+
 // Len returns the number of elements.
 func (a *Array) Len() int { return len(a.data) / a.DType.Size() }
 

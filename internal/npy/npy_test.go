@@ -316,3 +316,35 @@ func BenchmarkRows(b *testing.B) {
 		}
 	}
 }
+
+// What was forgotten is read again from the file.
+func TestForget(t *testing.T) {
+	const rows, cols = 3000, 7
+	want := make([]float64, rows*cols)
+	for i := range want {
+		want[i] = float64(i)
+	}
+	path := filepath.Join(t.TempDir(), "a.npy")
+	var b bytes.Buffer
+	if err := Write(&b, []int{rows, cols}, want); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	got := make([]float64, rows*cols)
+	for _, part := range [][2]int{{0, rows}, {17, 2500}, {0, 0}, {rows, 0}, {-1, 5}, {10, rows}} {
+		a.Forget(part[0], part[1])
+		if err := a.Rows(0, rows, got); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("after forgetting %v the rows differ", part)
+		}
+	}
+}
