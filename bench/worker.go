@@ -164,7 +164,8 @@ func optimizer(p *graph.Program, machine *vm.Machine) func() error {
 func writeProfile(out io.Writer, machine *vm.Machine, step func() (float64, error)) {
 	machine.SetProfile(true)
 	defer machine.SetProfile(false)
-	for range 3 {
+	const runs = 3
+	for range runs {
 		if _, err := step(); err != nil {
 			fmt.Fprintln(out, err)
 			return
@@ -172,7 +173,7 @@ func writeProfile(out io.Writer, machine *vm.Machine, step func() (float64, erro
 	}
 	for _, u := range machine.Profile() {
 		s := u.Time.Seconds()
-		fmt.Fprintf(out, "%-24s %4d calls %8.2f ms %8.1f GFLOP/s %6.1f GB/s\n", u.Name, u.Calls, 1e3*s, float64(u.FLOPs)/s/1e9, float64(u.Bytes)/s/1e9)
+		fmt.Fprintf(out, "%-24s %4d calls %8.2f ms %8.1f GFLOP/s %6.1f GB/s\n", u.Name, u.Calls/runs, 1e3*s/runs, float64(u.FLOPs)/s/1e9, float64(u.Bytes)/s/1e9)
 	}
 }
 

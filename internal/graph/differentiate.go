@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"onnxclr/internal/kernel/reference"
 )
@@ -18,9 +19,29 @@ import (
 // Identity or directly, such as the γ = 1 of a fresh model; training would tie what
 // PyTorch keeps apart.
 func (p *Program) Differentiate(loss *G.Node) error {
-	reach := p.reach(loss)
+	return p.differentiate(loss, func(wrt G.Nodes) (G.Nodes, error) { return G.Grad(loss, wrt...) })
+}
+
+// Backpropagate is Differentiate for a loss outside the graph, a function of the output
+// z: the gradients it adds are those of Σ z·dz. The node it returns, an input of z's
+// shape, takes the loss's gradient with respect to z.
+func (p *Program) Backpropagate(z *G.Node) (dz *G.Node, err error) {
+	shape, name := z.Shape().Clone(), "gradient of the loss"
+	for p.Shapes[name] != nil { // Gorgonia would take the two for one
+		name += "'"
+	}
+	dz = G.NewTensor(p.Graph, tensor.Float32, shape.Dims(), G.WithShape(shape...), G.WithName(name))
+	return dz, p.differentiate(z, func(wrt G.Nodes) (G.Nodes, error) {
+		return G.Backpropagate(G.Nodes{z}, G.Nodes{dz}, wrt)
+	})
+}
+
+// differentiate sets the gradients of the trained parameters that end depends on, which
+// grad returns.
+func (p *Program) differentiate(end *G.Node, grad func(wrt G.Nodes) (G.Nodes, error)) error {
+	reach := p.reach(end)
 	var used []*Param
-	var wrt []*G.Node
+	var wrt G.Nodes
 	for _, q := range p.Params {
 		if !reach[q.Node.ID()] || q.frozen {
 			continue
@@ -37,7 +58,7 @@ func (p *Program) Differentiate(loss *G.Node) error {
 		return err
 	}
 	err := fence("gorgonia", func() error {
-		grads, err := G.Grad(loss, wrt...)
+		grads, err := grad(wrt)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	G "gorgonia.org/gorgonia"
@@ -22,6 +23,10 @@ type Options struct {
 	// MaxBytes refuses, with a MemoryError, a plan that needs more memory beside inputs
 	// and parameters; 0 means no limit.
 	MaxBytes int64
+	// Share is a machine on whose workers and in whose memory this one runs, as far as
+	// that is large enough; nil means none. A run of either ends the validity of what the
+	// other has computed. Share is closed last.
+	Share *Machine
 }
 
 // Machine runs a plan. It implements gorgonia.VM. It is not safe for concurrent use.
@@ -39,10 +44,11 @@ type Machine struct {
 	arena     []float32
 	workspace []float32
 	err       error // of a called operator, during a run
+	guest     bool  // the pool is another machine's
 
 	profiling bool
 	spent     []time.Duration
-	runs      int
+	ran       []int // how often each instruction was profiled
 }
 
 var _ G.VM = (*Machine)(nil)
@@ -58,7 +64,15 @@ func Compile(g *G.ExprGraph, o Options) (*Machine, error) {
 		m.Close()
 		return nil, &MemoryError{Need: need, Limit: o.MaxBytes}
 	}
-	m.arena, m.workspace = make([]float32, m.size), make([]float32, m.work)
+	if o.Share != nil {
+		m.arena, m.workspace = o.Share.arena, o.Share.workspace
+	}
+	if len(m.arena) < m.size {
+		m.arena = make([]float32, m.size)
+	}
+	if len(m.workspace) < m.work {
+		m.workspace = make([]float32, m.work)
+	}
 	for _, i := range m.code {
 		for _, v := range i.out {
 			r := v.root()
@@ -93,7 +107,12 @@ func plan(g *G.ExprGraph, o Options) (*Machine, map[*value]G.Value, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, pool: kernel.NewPool(o.Workers), exact: o.Exact, precision: o.Precision, fixed: o.FixedParameters}
+	m := &Machine{code: fuse(t.code), leaves: t.leaves, kept: map[int64]*value{}, exact: o.Exact, precision: o.Precision, fixed: o.FixedParameters}
+	if o.Share != nil {
+		m.pool, m.guest = o.Share.pool, true
+	} else {
+		m.pool = kernel.NewPool(o.Workers)
+	}
 	for _, n := range o.Keep {
 		m.kept[n.ID()] = t.rowMajor(t.values[n.ID()])
 	}
@@ -131,7 +150,26 @@ func (m *Machine) bindKept() error {
 }
 
 // RunAll executes the plan.
-func (m *Machine) RunAll() error {
+func (m *Machine) RunAll() error { return m.run(len(m.code)) }
+
+// RunTo executes the plan only as far as a kept node: that one has its value after it,
+// and so have the kept ones that the plan computes before, such as the batch statistics
+// on the way to an embedding. The others are undefined.
+func (m *Machine) RunTo(n *G.Node) error {
+	v := m.kept[n.ID()]
+	if v == nil {
+		return fmt.Errorf("vm: node %q is not kept", n.Name())
+	}
+	return m.run(m.producer(v) + 1)
+}
+
+// producer returns the index of the instruction that computes v, −1 for a leaf.
+func (m *Machine) producer(v *value) int {
+	return slices.IndexFunc(m.code, func(i *instruction) bool { return slices.Contains(i.out, v) })
+}
+
+// run executes the first n instructions.
+func (m *Machine) run(n int) error {
 	if m.pool == nil {
 		return fmt.Errorf("vm: the machine is closed")
 	}
@@ -147,9 +185,9 @@ func (m *Machine) RunAll() error {
 	}
 	m.err = nil
 	if m.profiling {
-		m.runProfiled()
+		m.runProfiled(n)
 	} else {
-		for _, i := range m.code {
+		for _, i := range m.code[:n] {
 			i.run()
 		}
 	}
@@ -182,7 +220,7 @@ func (m *Machine) Pool() *kernel.Pool { return m.pool }
 
 // Close stops the workers and releases the memory.
 func (m *Machine) Close() error {
-	if m.pool != nil {
+	if m.pool != nil && !m.guest {
 		m.pool.Close()
 	}
 	m.pool, m.arena, m.workspace, m.code = nil, nil, nil, nil

@@ -61,47 +61,47 @@ func (i *instruction) bytes() int64 {
 
 // SetProfile turns timing of single steps on or off and forgets what was measured.
 func (m *Machine) SetProfile(on bool) {
-	m.profiling, m.runs = on, 0
-	m.spent = make([]time.Duration, len(m.code))
+	m.profiling = on
+	m.spent, m.ran = make([]time.Duration, len(m.code)), make([]int, len(m.code))
 }
 
-func (m *Machine) runProfiled() {
-	for k, i := range m.code {
+func (m *Machine) runProfiled(n int) {
+	for k, i := range m.code[:n] {
 		start := time.Now()
 		i.run()
 		m.spent[k] += time.Since(start)
+		m.ran[k]++
 	}
-	m.runs++
 }
 
 // Usage is where the time of the profiled runs went, for one kind of operator.
 type Usage struct {
 	Name  string
-	Calls int           // a run
-	Time  time.Duration // a run
-	FLOPs int64         // a run
-	Bytes int64         // a run
+	Calls int // in all runs, as are the others
+	Time  time.Duration
+	FLOPs int64
+	Bytes int64
 }
 
 // Profile returns the profiled time by kind of operator, longest first; nil if no
 // run was profiled.
 func (m *Machine) Profile() []Usage {
-	if m.runs == 0 {
-		return nil
-	}
 	at := map[string]int{}
 	var us []Usage
 	for k, i := range m.code {
+		if k >= len(m.ran) || m.ran[k] == 0 {
+			continue
+		}
 		j, ok := at[i.name]
 		if !ok {
 			j = len(us)
 			at[i.name] = j
 			us = append(us, Usage{Name: i.name})
 		}
-		us[j].Calls++
-		us[j].Time += m.spent[k] / time.Duration(m.runs)
-		us[j].FLOPs += i.work
-		us[j].Bytes += i.bytes()
+		us[j].Calls += m.ran[k]
+		us[j].Time += m.spent[k]
+		us[j].FLOPs += i.work * int64(m.ran[k])
+		us[j].Bytes += i.bytes() * int64(m.ran[k])
 	}
 	sort.SliceStable(us, func(a, b int) bool { return us[a].Time > us[b].Time })
 	return us
