@@ -93,8 +93,7 @@ func calibrate(ctx context.Context, m *importer.Model, source Source, limit int6
 	}
 	defer before.close()
 	sums := make([]channelSums, len(folded))
-	var last []float32
-	seen, size := 0, images*3*height*width
+	last, seen := make([]float32, images*3*height*width), 0
 	if err := source.Seek(0); err != nil {
 		return "", err
 	}
@@ -103,8 +102,8 @@ func calibrate(ctx context.Context, m *importer.Model, source Source, limit int6
 		if err != nil {
 			return "", err
 		}
-		for at := 0; at+size <= len(b.Images) && seen < calibrationViews; at += size {
-			last = append(last[:0], b.Images[at:at+size]...)
+		for at := 0; at+images <= 2*batch && seen < calibrationViews; at += images {
+			b.Rows(last, at, images)
 			if err := before.run(last, shape); err != nil {
 				return "", err
 			}

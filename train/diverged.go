@@ -3,6 +3,9 @@ package train
 import (
 	"fmt"
 	"math"
+
+	"onnxclr/internal/graph"
+	"onnxclr/internal/vm"
 )
 
 // DivergedError says that training left the finite numbers.
@@ -26,10 +29,8 @@ func (e *DivergedError) Error() string {
 // finite: in the statistics of its input, which tell where the forward pass broke,
 // or else in a parameter's gradient.
 func (l *learner) notFinite(grads [][]float32) string {
-	for _, n := range l.program.Norms {
-		if notFinite(l.machine.Values(n.Stats)) >= 0 {
-			return fmt.Sprintf("the input of batch normalisation %q is the first in the forward pass that is", n.Name)
-		}
+	if where := brokenNorm(l.program, l.machine); where != "" && l.micro == nil {
+		return where
 	}
 	for i, p := range l.params {
 		if notFinite(grads[i]) >= 0 {
@@ -37,6 +38,17 @@ func (l *learner) notFinite(grads [][]float32) string {
 		}
 	}
 	return "only the loss is"
+}
+
+// brokenNorm names the first batch normalisation whose statistics are not finite, "" if
+// all are.
+func brokenNorm(p *graph.Program, m *vm.Machine) string {
+	for _, n := range p.Norms {
+		if notFinite(m.Values(n.Stats)) >= 0 {
+			return fmt.Sprintf("the input of batch normalisation %q is the first in the forward pass that is", n.Name)
+		}
+	}
+	return ""
 }
 
 // checkFinite fails unless all that a checkpoint holds is finite: a last step can

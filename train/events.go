@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"onnxclr/train/augment"
+	"onnxclr/train/data"
 	"onnxclr/train/tensorboard"
 )
 
@@ -44,9 +45,9 @@ func openEvents(dir string, r *Recipe, first, perEpoch, total int) (*events, err
 	return e, nil
 }
 
-// step logs the step that the learner has just made on images [2N,3,H,W], whose line
-// of the metrics is given.
-func (e *events) step(l *learner, images []float32, m Metrics, line []byte) error {
+// step logs the step that the learner has just made on a batch, whose line of the
+// metrics is given.
+func (e *events) step(l *learner, batch *data.Batch, m Metrics, line []byte) error {
 	if e == nil {
 		return nil
 	}
@@ -62,13 +63,13 @@ func (e *events) step(l *learner, images []float32, m Metrics, line []byte) erro
 	}
 	if e.first || (m.Step+1)%e.every == 0 || m.Step+1 == e.total {
 		e.first = false
-		sheet := viewSheet(images, l.images)
+		sheet := viewSheet(batch, l.images)
 		var b bytes.Buffer
 		if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, sheet); err != nil {
 			return err
 		}
 		values = append(values, tensorboard.Image("views/batch", sheet.Rect.Dx(), sheet.Rect.Dy(), b.Bytes()))
-		values = append(values, tensorboard.Histogram("embedding/z", l.machine.Values(l.z)))
+		values = append(values, tensorboard.Histogram("embedding/z", l.embedding))
 		for i, p := range l.params {
 			values = append(values, tensorboard.Histogram("parameters/"+p.Name, p.Value), tensorboard.Histogram("gradients/"+p.Name, l.grads[i]))
 		}
@@ -105,9 +106,9 @@ func (e *events) close() error {
 // A sheet of views shows up to sheetPairs images, as many as fit into sheetPixels.
 const sheetPairs, sheetPixels = 16, 1 << 20
 
-// viewSheet draws the first images of a batch [2N,3,H,W] as the network saw them, the
+// viewSheet draws the first images of a batch, of shape [2N,3,H,W], as the network saw them, the
 // two views of one image above each other.
-func viewSheet(images []float32, shape []int) *image.RGBA {
+func viewSheet(batch *data.Batch, shape []int) *image.RGBA {
 	n, h, w := shape[0]/2, shape[2], shape[3]
 	pairs := max(1, min(n, sheetPairs, sheetPixels/(2*h*w)))
 	const gap = 2
@@ -115,9 +116,10 @@ func viewSheet(images []float32, shape []int) *image.RGBA {
 	for i := range sheet.Pix {
 		sheet.Pix[i] = 0xff
 	}
+	pixels := make([]float32, 3*h*w)
 	for view := range 2 {
 		for i := range pairs {
-			pixels := images[(view*n+i)*3*h*w:][:3*h*w]
+			batch.Rows(pixels, view*n+i, 1)
 			for y := range h {
 				for x := range w {
 					var c [3]uint8

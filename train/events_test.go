@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"onnxclr/train/augment"
+	"onnxclr/train/data"
 	"onnxclr/train/tensorboard"
 )
 
@@ -94,7 +95,7 @@ func TestViewSheetUndoesNormalisation(t *testing.T) {
 			augment.Normalize(images[len(images)-3*h*w:], img)
 		}
 	}
-	sheet := viewSheet(images, []int{2 * n, 3, h, w})
+	sheet := viewSheet(&data.Batch{Images: images}, []int{2 * n, 3, h, w})
 	for view := range 2 {
 		for i := range n {
 			for y := range h {
@@ -110,7 +111,7 @@ func TestViewSheetUndoesNormalisation(t *testing.T) {
 	for i := range images {
 		images[i] = 100 // brighter than white
 	}
-	if got := viewSheet(images, []int{2 * n, 3, h, w}).RGBAAt(0, 0); got.R != 255 {
+	if got := viewSheet(&data.Batch{Images: images}, []int{2 * n, 3, h, w}).RGBAAt(0, 0); got.R != 255 {
 		t.Errorf("too bright a pixel is %v", got)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"onnxclr/internal/memory"
 	"onnxclr/internal/stream"
 	"onnxclr/internal/vm"
+	"onnxclr/train/data"
 )
 
 // learner is a model in training: its graph, the machine that runs it, and the
@@ -34,13 +35,17 @@ type learner struct {
 	weights   *graph.Weights
 	program   *graph.Program
 	machine   *vm.Machine
-	images    []int // [2N,3,H,W]
+	micro     *micro // nil: program is that of all of a step's images, its loss included
+	images    []int  // [2N,3,H,W]
 	frozen    func(parameter string) bool
 	seed      uint64
-	loss, z   *G.Node
+	loss      *G.Node // nil with micro
+	z         *G.Node
 	params    []Param
 	grads     [][]float32 // of the last step, in the order of params
+	embedding []float32   // of the last step, [2N,D]
 	optimizer Optimizer
+	besides   int64  // bytes, see beside
 	counted   int    // steps that the model's metadata count
 	restored  string // what settleBatchNorm did
 	profiler  *profiler
@@ -102,106 +107,92 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 	if l.frozen, err = frozen(r, l.model.ONNX.Graph); err != nil {
 		return err
 	}
-	keep, err := l.build(r)
-	if err != nil {
-		return memory.Smaller(err, 2, l.images[0]/2-1, limit, l.need(r))
+	n := r.Batch
+	if r.micro() > 0 {
+		n = r.micro()
 	}
+	first, err := l.build(r, n)
+	if err != nil {
+		return l.smaller(r, err, limit)
+	}
+	l.program, l.z, l.loss = first.program, first.z, first.loss
 	for _, p := range l.program.Params {
 		if d := l.model.ONNX.Graph.Initializer(p.Name).DType; d != weights.Float32 {
 			return fmt.Errorf("parameter %q is %v; only float32 is trained, convert the model first", p.Name, d)
 		}
 		l.params = append(l.params, Param{p.Name, p.Shape, p.Value})
 	}
-	o := planOptions(r, keep)
+	if l.besides, err = l.beside(r, first); err != nil {
+		return err
+	}
+	o := planOptions(r, first.keep)
 	if limit > 0 {
-		o.MaxBytes = max(limit-l.beside(), 1)
+		o.MaxBytes = max(limit-l.besides, 1)
 	}
 	l.machine, err = vm.Compile(l.program.Graph, o)
 	var big *vm.MemoryError
 	if errors.As(err, &big) {
-		return l.tooLarge(r, big.Need+l.beside(), limit)
+		return l.tooLarge(r, big.Need+l.besides, limit)
 	}
 	if err != nil {
 		return err
+	}
+	if r.micro() > 0 {
+		if l.micro, err = newMicro(l, r, first); err != nil {
+			return err
+		}
 	}
 	l.optimizer = newOptimizer(r, l.machine.Pool())
 	return nil
 }
 
-// build makes the graph of a step on l.images and returns the nodes that a step is
-// run for.
-func (l *learner) build(r *Recipe) (keep []*G.Node, err error) {
-	l.program, err = graph.Build(l.model.ONNX, l.weights, graph.Options{
-		Batch: l.images[0], Channels: l.images[1], Height: l.images[2], Width: l.images[3],
+// part is the graph of n images of a step, in two views each.
+type part struct {
+	n       int
+	program *graph.Program
+	z       *G.Node
+	loss    *G.Node // nil where the loss is computed outside
+	dz      *G.Node // where the gradient of such a loss goes
+	keep    []*G.Node
+}
+
+// build makes the graph of n images. With micro-batches the loss is outside.
+func (l *learner) build(r *Recipe, n int) (*part, error) {
+	p := &part{n: n}
+	var err error
+	p.program, err = graph.Build(l.model.ONNX, l.weights, graph.Options{
+		Batch: 2 * n, Channels: l.images[1], Height: l.images[2], Width: l.images[3],
 		Views: 2, Train: true, Frozen: l.frozen, Outputs: []string{importer.EmbeddingName},
 	})
 	if err != nil {
 		return nil, err
 	}
-	l.z = l.program.Outputs[importer.EmbeddingName]
-	if l.loss, err = addLoss(r, l.z); err != nil {
-		return nil, err
+	p.z = p.program.Outputs[importer.EmbeddingName]
+	p.keep = []*G.Node{p.z}
+	if r.micro() > 0 {
+		if p.dz, err = p.program.Backpropagate(p.z); err != nil {
+			return nil, err
+		}
+	} else {
+		if p.loss, err = addLoss(r, p.z); err != nil {
+			return nil, err
+		}
+		if err := p.program.Differentiate(p.loss); err != nil {
+			return nil, err
+		}
+		p.keep = append(p.keep, p.loss)
 	}
-	if err := l.program.Differentiate(l.loss); err != nil {
-		return nil, err
+	for _, q := range p.program.Params {
+		p.keep = append(p.keep, q.Grad)
 	}
-	keep = []*G.Node{l.loss, l.z}
-	for _, p := range l.program.Params {
-		keep = append(keep, p.Grad)
+	for _, n := range p.program.Norms {
+		p.keep = append(p.keep, n.Stats)
 	}
-	for _, n := range l.program.Norms {
-		keep = append(keep, n.Stats)
-	}
-	return keep, nil
+	return p, nil
 }
 
 func planOptions(r *Recipe, keep []*G.Node) vm.Options {
 	return vm.Options{Keep: keep, Exact: r.Exact, Precision: precisions[r.Precision]}
-}
-
-// beside returns the bytes that training takes besides the plan and the weights: the
-// optimizer's moving sums, and the batch in use with the one in preparation.
-func (l *learner) beside() int64 {
-	images := int64(4)
-	for _, d := range l.images {
-		images *= int64(d)
-	}
-	return 4*int64(l.values()) + 2*images
-}
-
-// tooLarge finds out which batch would fit.
-func (l *learner) tooLarge(r *Recipe, need, limit int64) error {
-	n := l.images[0] / 2
-	e := &memory.TooLargeError{
-		What: fmt.Sprintf("a step of %d images, two views each, at %d×%d", n, l.images[2], l.images[3]),
-		Need: need, Available: limit, Least: 2, Flag: "--batch",
-	}
-	if r.Views != "" {
-		e.Flag = ""
-	}
-	var err error
-	e.Batch, err = memory.Largest(e.Least, n-1, limit, l.need(r))
-	if err != nil {
-		return err
-	}
-	return e
-}
-
-// need returns the bytes that training with a batch takes beside the weights, and
-// leaves the graph of that batch behind.
-func (l *learner) need(r *Recipe) func(batch int) (int64, error) {
-	return func(batch int) (int64, error) {
-		l.images[0] = 2 * batch
-		keep, err := l.build(r)
-		if err != nil {
-			return 0, err
-		}
-		p, err := vm.NewPlan(l.program.Graph, planOptions(r, keep))
-		if err != nil {
-			return 0, err
-		}
-		return p.Reserved() + l.beside(), nil
-	}
 }
 
 // restore takes the step and the optimizer's state from a checkpoint.
@@ -222,10 +213,38 @@ func (l *learner) restore(dir string, saved *state) error {
 	return nil
 }
 
-// train makes one step on images [2N,3,H,W] with the learning rate in m, and fills
-// in the loss, the gradient's norm and the accuracy.
-func (l *learner) train(images []float32, m *Metrics) error {
-	if err := G.Let(l.program.Input, tensor.New(tensor.WithShape(l.images...), tensor.WithBacking(images))); err != nil {
+// train makes one step on a batch with the learning rate in m, and fills in the loss,
+// the gradient's norm and the accuracy.
+func (l *learner) train(b *data.Batch, m *Metrics) error {
+	differentiate := l.differentiate
+	if l.micro != nil {
+		differentiate = l.micro.differentiate
+	}
+	if err := differentiate(l, b, m); err != nil {
+		return err
+	}
+	norm := l.norm(l.grads)
+	if !finite(float64(m.Loss)) || !finite(norm) {
+		return &DivergedError{Step: l.step, Loss: m.Loss, Where: l.notFinite(l.grads)}
+	}
+	m.GradNorm = norm
+	m.Accuracy = l.accuracy()
+	l.profiler.lap(partChecks)
+	l.optimizer.Step(l.params, l.grads, m.LearningRate)
+	l.profiler.lap(partOptimizer)
+	if l.micro == nil {
+		if err := l.program.UpdateRunning(l.machine.Values); err != nil {
+			return fmt.Errorf("step %d: %w", l.step, err)
+		}
+	}
+	l.profiler.lap(partBind)
+	l.step++
+	return nil
+}
+
+// differentiate runs the graph of all images of a step.
+func (l *learner) differentiate(_ *learner, b *data.Batch, m *Metrics) error {
+	if err := G.Let(l.program.Input, tensor.New(tensor.WithShape(l.images...), tensor.WithBacking(b.Images))); err != nil {
 		return err
 	}
 	l.program.Drop(func(i int) *rand.Rand { return stream.New(l.seed, "dropout", uint64(l.step), uint64(i)) })
@@ -235,25 +254,10 @@ func (l *learner) train(images []float32, m *Metrics) error {
 	}
 	l.profiler.lap(partGraph)
 	m.Loss = l.machine.Values(l.loss)[0]
-	grads := l.grads[:0]
+	l.embedding, l.grads = l.machine.Values(l.z), l.grads[:0]
 	for _, p := range l.program.Params {
-		grads = append(grads, l.machine.Values(p.Grad))
+		l.grads = append(l.grads, l.machine.Values(p.Grad))
 	}
-	l.grads = grads
-	norm := l.norm(grads)
-	if loss := float64(m.Loss); math.IsNaN(loss) || math.IsInf(loss, 0) || math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return &DivergedError{Step: l.step, Loss: m.Loss, Where: l.notFinite(grads)}
-	}
-	m.GradNorm = norm
-	m.Accuracy = l.accuracy()
-	l.profiler.lap(partChecks)
-	l.optimizer.Step(l.params, grads, m.LearningRate)
-	l.profiler.lap(partOptimizer)
-	if err := l.program.UpdateRunning(l.machine.Values); err != nil {
-		return fmt.Errorf("step %d: %w", l.step, err)
-	}
-	l.profiler.lap(partBind)
-	l.step++
 	return nil
 }
 
@@ -266,6 +270,8 @@ func (l *learner) norm(grads [][]float32) float64 {
 	return math.Sqrt(sum)
 }
 
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
 // cheapAccuracy bounds N²·D, the products that the accuracy costs: some 10 ms.
 const cheapAccuracy = 1 << 24
 
@@ -274,7 +280,7 @@ func (l *learner) accuracy() *float64 {
 	if n*n*d > cheapAccuracy {
 		return nil
 	}
-	a := reference.ContrastiveAccuracy(n, d, l.machine.Values(l.z))
+	a := reference.ContrastiveAccuracy(n, d, l.embedding)
 	return &a
 }
 
@@ -290,7 +296,7 @@ func (l *learner) writeModel(w io.Writer) error {
 	for _, n := range l.program.Norms {
 		counts[n.Name] = true
 	}
-	if err := importer.AddBatches(m, 2*int64(l.step-l.counted), func(norm string) bool { return counts[norm] }); err != nil {
+	if err := importer.AddBatches(m, l.batchesPerStep()*int64(l.step-l.counted), func(norm string) bool { return counts[norm] }); err != nil {
 		return err
 	}
 	l.counted = l.step
@@ -299,6 +305,14 @@ func (l *learner) writeModel(w io.Writer) error {
 
 func (l *learner) writeOptimizer(w io.Writer) error {
 	return safetensors.Write(w, l.optimizer.State(), nil)
+}
+
+// batchesPerStep returns how many batches a batch normalisation sees in a step.
+func (l *learner) batchesPerStep() int64 {
+	if l.micro != nil {
+		return 2 * int64(l.micro.parts)
+	}
+	return 2
 }
 
 // values returns the number of trained values.
@@ -310,10 +324,10 @@ func (l *learner) values() int {
 	return n
 }
 
-// memory returns the bytes of the plan, the weights, the optimizer and the batches.
-func (l *learner) memory() int64 { return l.machine.Plan().Memory() + l.beside() }
-
 func (l *learner) close() {
+	if l.micro != nil {
+		l.micro.close()
+	}
 	if l.machine != nil {
 		l.machine.Close()
 	}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -50,16 +51,18 @@ const warmUp = 2
 
 // profiler measures steps. A nil one measures nothing.
 type profiler struct {
-	machine *vm.Machine
-	peak    kernel.Peak
-	last    time.Time
-	begun   time.Time
-	spent   [parts]time.Duration // by the measured steps
-	steps   []time.Duration
-	seen    int // steps, those of the warm-up included
+	machines []*vm.Machine // all on one pool
+	peak     kernel.Peak
+	last     time.Time
+	begun    time.Time
+	spent    [parts]time.Duration // by the measured steps
+	steps    []time.Duration
+	seen     int // steps, those of the warm-up included
 }
 
-func newProfiler(m *vm.Machine) *profiler { return &profiler{machine: m, peak: m.Pool().Peak()} }
+func newProfiler(machines ...*vm.Machine) *profiler {
+	return &profiler{machines: machines, peak: machines[0].Pool().Peak()}
+}
 
 // begin starts a step.
 func (p *profiler) begin() {
@@ -67,7 +70,9 @@ func (p *profiler) begin() {
 		return
 	}
 	if p.seen == warmUp {
-		p.machine.SetProfile(true)
+		for _, m := range p.machines {
+			m.SetProfile(true)
+		}
 		p.spent = [parts]time.Duration{}
 	}
 	p.last = time.Now()
@@ -96,13 +101,13 @@ func (p *profiler) end() {
 
 // profile sums up.
 func (p *profiler) profile() *Profile {
-	pool := p.machine.Pool()
+	pool := p.machines[0].Pool()
 	out := &Profile{WarmUp: min(warmUp, p.seen), Steps: len(p.steps), Kernels: pool.Implementation(), Workers: pool.Workers(), Peak: p.peak}
 	if out.Steps == 0 {
 		return out
 	}
 	n := time.Duration(out.Steps)
-	out.Operators = p.machine.Profile()
+	out.Operators = p.operators()
 	// What the plan takes beside its operators is the binding of the leaves.
 	inGraph := p.spent[partGraph] / n
 	for _, u := range out.Operators {
@@ -124,4 +129,30 @@ func (p *profiler) profile() *Profile {
 	slices.Sort(p.steps)
 	out.Median = p.steps[len(p.steps)/2]
 	return out
+}
+
+// operators returns what all machines did in a step, by kind of operator, longest first.
+func (p *profiler) operators() []vm.Usage {
+	at := map[string]int{}
+	var us []vm.Usage
+	for _, m := range p.machines {
+		for _, u := range m.Profile() {
+			i, ok := at[u.Name]
+			if !ok {
+				i = len(us)
+				at[u.Name] = i
+				us = append(us, vm.Usage{Name: u.Name})
+			}
+			us[i].Calls += u.Calls
+			us[i].Time += u.Time
+			us[i].FLOPs += u.FLOPs
+			us[i].Bytes += u.Bytes
+		}
+	}
+	for i := range us {
+		n := len(p.steps)
+		us[i].Calls, us[i].Time, us[i].FLOPs, us[i].Bytes = us[i].Calls/n, us[i].Time/time.Duration(n), us[i].FLOPs/int64(n), us[i].Bytes/int64(n)
+	}
+	slices.SortStableFunc(us, func(a, b vm.Usage) int { return cmp.Compare(b.Time, a.Time) })
+	return us
 }

@@ -33,6 +33,8 @@ type Recipe struct {
 	Corrupt   string `yaml:"corrupt" note:"images that cannot be read: fail, or skip (the next one takes the place)"`
 	Workers   int    `yaml:"workers" note:"decoding and augmenting; 0 = one a core" free:"true"`
 
+	MicroBatch int `yaml:"micro_batch" note:"images of a step computed at a time, in the memory of so many (gradient caching); batch normalisation sees them alone; 0 = all"`
+
 	Optimizer   string  `yaml:"optimizer" group:"Optimization" note:"lars, sgd"`
 	LR          float64 `yaml:"lr" note:"peak learning rate, for the whole batch"`
 	Momentum    float64 `yaml:"momentum" note:"weight of the past in the moving sum of gradients"`

@@ -65,6 +65,10 @@ func (r *Recipe) problems() []problem {
 	whole("image_size", r.ImageSize, 8, 4096)
 	whole("workers", r.Workers, 0, 1024)
 	whole("batch", r.Batch, 2, 1<<20) // the loss of one image has no negatives
+	whole("micro_batch", r.MicroBatch, 0, 1<<20)
+	if r.Views == "" { // else the batch is the data's
+		bad(r.MicroBatch <= r.Batch, "micro_batch", r.MicroBatch, fmt.Sprintf("at most the batch, %d", r.Batch))
+	}
 	if from, ok := strings.CutPrefix(r.BatchNorm, batchNormFrom); !ok || from == "" {
 		choice("batchnorm", r.BatchNorm)
 	}

@@ -83,6 +83,9 @@ func (r *Recipe) Settle(batch, stepsPerEpoch int) (warnings []string, err error)
 		return nil, fmt.Errorf("a step has %d image; the contrastive loss needs at least 2, of which one is the other's negative", batch)
 	}
 	r.Batch = batch
+	if r.MicroBatch > batch {
+		return nil, fmt.Errorf("micro_batch is %d, but the data come in batches of %d", r.MicroBatch, batch)
+	}
 	if r.LR == 0 {
 		r.LR = DefaultLR(r.Optimizer, r.Batch)
 	}

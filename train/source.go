@@ -17,8 +17,8 @@ type Source interface {
 	StepsPerEpoch() int
 	// Seek makes the batch of this step, counted from 0 over all epochs, the next.
 	Seek(step int) error
-	// Next returns the next batch, Images [2N,3,H,W], which is valid until the call
-	// after it. It returns the context's error when that ends first.
+	// Next returns the next batch, Rows [2N,3,H,W], which is valid until the call after
+	// it; Images is nil where a step is computed in micro-batches. It returns the context's error when that ends first.
 	Next(ctx context.Context) (*data.Batch, error)
 	// Fingerprint identifies the data: equal for equal data, and fit for a message.
 	Fingerprint() string
@@ -67,6 +67,9 @@ func openImages(r *Recipe, warn func(string)) (Source, error) {
 
 func (s *images) start(step int) (err error) {
 	s.loader, err = data.NewTraining(s.set, s.recipe.Batch, s.recipe.ImageSize, s.recipe.Seed, step, s.recipe.Workers)
+	if err == nil && s.recipe.micro() > 0 {
+		s.loader.KeepBytes()
+	}
 	s.next = step
 	if err == nil && s.recipe.Corrupt == "skip" {
 		s.loader.SkipCorrupt()

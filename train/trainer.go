@@ -131,7 +131,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	})
 	result := Result{Dir: o.Dir, Steps: l.step}
 	if o.Profile != nil {
-		l.profiler = newProfiler(l.machine)
+		l.profiler = newProfiler(l.machines()...)
 		defer func() {
 			if err == nil || errors.Is(err, ErrInterrupted) {
 				o.Profile(l.profiler.profile())
@@ -151,7 +151,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		wait := time.Since(start)
 		l.profiler.lap(partData)
 		m := Metrics{Step: l.step, Epoch: l.step / perEpoch, LearningRate: schedule.LR(l.step), Skipped: len(b.Skipped)}
-		if err := l.train(b.Images, &m); err != nil {
+		if err := l.train(b, &m); err != nil {
 			return t.diverged(err)
 		}
 		m.Time, m.Wait = time.Since(start).Seconds(), wait.Seconds()
@@ -160,7 +160,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := events.step(l, b.Images, m, line); err != nil {
+		if err := events.step(l, b, m, line); err != nil {
 			return err
 		}
 		report.Step(m)

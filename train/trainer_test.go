@@ -607,7 +607,7 @@ func TestDivergenceNamesTheFirstLayer(t *testing.T) {
 	b, _ := source().Next(t.Context())
 	b.Images[7] = float32(math.Inf(1))
 	before := append([]float32(nil), l.params[0].Value...)
-	err = l.train(b.Images, &Metrics{LearningRate: 0.1})
+	err = l.train(b, &Metrics{LearningRate: 0.1})
 	var d *DivergedError
 	if !errors.As(err, &d) || !strings.Contains(d.Where, "bn1") && !strings.Contains(d.Where, "BatchNorm") {
 		t.Errorf("got %v", err)
@@ -622,7 +622,7 @@ func TestDivergenceNamesTheFirstLayer(t *testing.T) {
 	}
 	grads[3][0] = float32(math.NaN())
 	b.Images[7] = 0
-	if err := l.train(b.Images, &Metrics{}); err != nil {
+	if err := l.train(b, &Metrics{}); err != nil {
 		t.Fatal(err)
 	}
 	if where := l.notFinite(grads); !strings.Contains(where, l.params[3].Name) {

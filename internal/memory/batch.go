@@ -9,18 +9,29 @@ import (
 type TooLargeError struct {
 	What            string // "a training step of 4096 images at 224×224"
 	Need, Available int64  // bytes
+	Unit            string // what can be smaller: "batch" if empty
 	Batch           int    // the largest that fits; 0: none does
-	Least           int    // the smallest batch that makes sense
-	Flag            string // what sets the batch, "" if nothing does
+	Least           int    // the smallest that makes sense
+	Flag            string // what sets it, "" if nothing does
+	Also            string // another way out, "" if there is none
 }
 
 func (e *TooLargeError) Error() string {
-	advice := fmt.Sprintf("the largest batch that fits is %d", e.Batch)
+	unit := e.Unit
+	if unit == "" {
+		unit = "batch"
+	}
+	advice := fmt.Sprintf("the largest %s that fits is %d", unit, e.Batch)
 	switch {
 	case e.Batch > 0 && e.Flag != "":
 		advice += fmt.Sprintf(": %s %d", e.Flag, e.Batch)
+	case e.Batch == 0 && e.Also != "":
+		advice = fmt.Sprintf("not even a %s of %d fits", unit, e.Least)
 	case e.Batch == 0:
-		advice = fmt.Sprintf("not even a batch of %d fits, only smaller images or a smaller model will", e.Least)
+		advice = fmt.Sprintf("not even a %s of %d fits, only smaller images or a smaller model will", unit, e.Least)
+	}
+	if e.Also != "" {
+		advice += "; " + e.Also
 	}
 	return fmt.Sprintf("%s needs %s of memory, %s are available; %s", e.What, Text(e.Need), Text(e.Available), advice)
 }

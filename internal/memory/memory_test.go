@@ -62,6 +62,10 @@ func TestTooLargeSaysWhatFits(t *testing.T) {
 			t.Errorf("says %q, want %q", got, c.want)
 		}
 	}
+	e.Batch, e.Unit, e.Flag, e.Also = 7, "micro-batch", "--micro-batch", "or wait"
+	if got := e.Error(); !strings.HasSuffix(got, "; the largest micro-batch that fits is 7: --micro-batch 7; or wait") {
+		t.Errorf("says %q", got)
+	}
 }
 
 func TestGoMemoryLimitCounts(t *testing.T) {

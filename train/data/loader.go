@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,21 +37,39 @@ type Options struct {
 
 // Batch is one step's input.
 type Batch struct {
-	Images  []float32 // [views·N,3,Size,Size], normalised; all of view 1, then all of view 2
-	Indices []int     // [N] which samples they are
-	Labels  []int     // [N] −1 where there is none
+	// Images is [views·N,3,Size,Size], normalised; all of view 1, then all of view 2. It
+	// is nil where the loader keeps bytes: see Rows.
+	Images  []float32
+	Indices []int // [N] which samples they are
+	Labels  []int // [N] −1 where there is none
 	Epoch   int
 	Step    int // counted from 0 over all epochs
 	// Skipped are the images that could not be read and that others stand for, in the
 	// order of the batch; only after SkipCorrupt.
 	Skipped []Skip
 
+	pixels  []uint8 // [views·N,Size,Size,3], instead of Images
+	size    int
 	views   int
 	missing atomic.Int64  // samples still to be made
 	done    chan struct{} // closed when none is missing
 	mu      sync.Mutex
 	failed  int // position of the first sample with an error
 	err     error
+}
+
+// Rows writes the rows from …, each one view of an image, into dst, which is
+// [rows,3,Size,Size]: what Images has or would have there.
+func (b *Batch) Rows(dst []float32, from, rows int) {
+	plane := len(dst) / rows
+	if b.pixels == nil {
+		copy(dst, b.Images[from*plane:][:rows*plane])
+		return
+	}
+	for i := range rows {
+		img := augment.Image{W: b.size, H: b.size, Pix: b.pixels[(from+i)*plane:][:plane]}
+		augment.Normalize(dst[i*plane:][:plane], &img)
+	}
 }
 
 // N is the number of images, each of which has a row in every view.
@@ -61,6 +80,7 @@ type Loader struct {
 	ds       Dataset
 	o        Options
 	perEpoch int
+	bytes    bool
 	cache    *cache
 	skip     bool
 
@@ -145,6 +165,10 @@ func (l *Loader) start() {
 		l.group.Go(func() { l.work(tasks) })
 	}
 }
+
+// KeepBytes makes the batches hold bytes instead of floats, a quarter of the memory:
+// their Images is nil, Rows gives what it would hold. It is called before the first Next.
+func (l *Loader) KeepBytes() { l.bytes = true }
 
 // StepsPerEpoch is the number of batches of one pass.
 func (l *Loader) StepsPerEpoch() int { return l.perEpoch }
@@ -254,10 +278,12 @@ func (l *Loader) order(into []int, epoch int) []int {
 // prepare empties the batch for these samples.
 func (b *Batch) prepare(l *Loader, indices []int, epoch, step int) {
 	n := b.views * len(indices) * 3 * l.o.Size * l.o.Size
-	if cap(b.Images) < n {
-		b.Images = make([]float32, n)
+	b.size = l.o.Size
+	if l.bytes {
+		b.pixels = slices.Grow(b.pixels[:0], n)[:n]
+	} else {
+		b.Images = slices.Grow(b.Images[:0], n)[:n]
 	}
-	b.Images = b.Images[:n]
 	b.Indices = append(b.Indices[:0], indices...)
 	b.Labels = b.Labels[:0]
 	for _, i := range indices {
@@ -307,6 +333,10 @@ func (l *Loader) make(ws *augment.Workspace, b *Batch, position int) error {
 			return fmt.Errorf("view %d is %d×%d pixels, want %d: %v", v+1, view.W, view.H, l.o.Size, pipeline)
 		}
 		row := v*b.N() + position
+		if l.bytes {
+			copy(b.pixels[row*plane:][:plane], view.Pix)
+			continue
+		}
 		augment.Normalize(b.Images[row*plane:][:plane], view)
 	}
 	return nil

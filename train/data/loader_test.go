@@ -257,3 +257,27 @@ func TestCloseStopsEverything(t *testing.T) {
 	}
 	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }
+
+// A loader that keeps bytes gives the same rows as one that does not.
+func TestBytesAreTheImages(t *testing.T) {
+	ds := newMemorySet(13)
+	want := take(t, training(t, ds, 4, 2, 1), 3)
+	l := training(t, ds, 4, 2, 2)
+	l.KeepBytes()
+	for _, w := range want {
+		b, err := l.Next(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Images != nil {
+			t.Error("there are floats too")
+		}
+		got := make([]float32, len(w.images))
+		half := len(got) / 2
+		b.Rows(got[:half], 0, 4)
+		b.Rows(got[half:], 4, 4)
+		if !slices.Equal(got, w.images) || !slices.Equal(b.Indices, w.indices) {
+			t.Errorf("step %d: other images", b.Step)
+		}
+	}
+}
