@@ -18,7 +18,8 @@ type Source interface {
 	// Seek makes the batch of this step, counted from 0 over all epochs, the next.
 	Seek(step int) error
 	// Next returns the next batch, Rows [2N,3,H,W], which is valid until the call after
-	// it; Images is nil where a step is computed in micro-batches. It returns the context's error when that ends first.
+	// it; Images is nil where a step is computed in micro-batches. It returns the
+	// context's error when that ends first.
 	Next(ctx context.Context) (*data.Batch, error)
 	// Fingerprint identifies the data: equal for equal data, and fit for a message.
 	Fingerprint() string
