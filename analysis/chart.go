@@ -171,14 +171,24 @@ type line struct {
 	style   draw.LineStyle
 }
 
+// Drawn returns the logarithms of the singular values that a chart draws, and whether
+// others follow that are too small: 0, or below 1e-12 of the largest.
+func (s *Spectrum) Drawn(log Log) (y []float64, clipped bool) {
+	for _, v := range s.SingularValues {
+		if v <= chartFloor*s.SingularValues[0] {
+			return y, true
+		}
+		y = append(y, log.of(v))
+	}
+	return y, false
+}
+
 func newLine(s *Spectrum, log Log) line {
 	l := line{ring: -1}
-	for i, v := range s.SingularValues {
-		if v <= chartFloor*s.SingularValues[0] {
-			l.clipped = true
-			break
-		}
-		l.points = append(l.points, plotter.XY{X: float64(i), Y: log.of(v)})
+	var y []float64
+	y, l.clipped = s.Drawn(log)
+	for i, v := range y {
+		l.points = append(l.points, plotter.XY{X: float64(i), Y: v})
 	}
 	if live := s.Metrics.LiveDims; live > 0 && live < len(l.points) {
 		l.ring = live - 1

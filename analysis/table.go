@@ -3,6 +3,8 @@ package analysis
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -17,6 +19,40 @@ func WriteJSON(w io.Writer, spectra []*Spectrum) error {
 	return e.Encode(struct {
 		Sources []*Spectrum `json:"sources"`
 	}{spectra})
+}
+
+// ReadJSON reads what WriteJSON wrote. It fails when that is not what r holds, or a
+// spectrum cannot be one.
+func ReadJSON(r io.Reader) ([]*Spectrum, error) {
+	var v struct{ Sources []*Spectrum }
+	if err := json.NewDecoder(r).Decode(&v); err != nil {
+		return nil, fmt.Errorf("not spectra in JSON: %w", err)
+	}
+	if len(v.Sources) == 0 {
+		return nil, errors.New("not spectra in JSON: no \"sources\", as spectrum --json writes them")
+	}
+	for i, s := range v.Sources {
+		if s == nil {
+			return nil, fmt.Errorf("source %d is null", i)
+		}
+		if err := s.check(); err != nil {
+			return nil, fmt.Errorf("source %d, %q: %w", i, s.Label, err)
+		}
+	}
+	return v.Sources, nil
+}
+
+// check refuses numbers that no spectrum has.
+func (s *Spectrum) check() error {
+	if s.Dim < 1 || s.Samples < 0 || len(s.SingularValues) != s.Dim {
+		return fmt.Errorf("%d singular values of %d samples of %d dimensions", len(s.SingularValues), s.Samples, s.Dim)
+	}
+	for i, v := range s.SingularValues {
+		if v < 0 || i > 0 && v > s.SingularValues[i-1] {
+			return fmt.Errorf("singular value %d is %g: they are to descend to 0", i, v)
+		}
+	}
+	return nil
 }
 
 // WriteCSV writes the spectra in long form, one line a dimension: label, index from

@@ -28,6 +28,17 @@ func (t ticks) Ticks(low, high float64) []plot.Tick {
 	return marks
 }
 
+// Ticks returns where the house puts labels on an axis from low to high, no finer than
+// least, and what they say: for whoever draws axes of their own.
+func Ticks(low, high, least float64) (at []float64, labels []string) {
+	for _, mark := range (ticks{least}).Ticks(low, high) {
+		if mark.Label != "" {
+			at, labels = append(at, mark.Value), append(labels, mark.Label)
+		}
+	}
+	return at, labels
+}
+
 func (t ticks) step(span float64) float64 {
 	decade := math.Pow(10, math.Floor(math.Log10(span))-1)
 	for {

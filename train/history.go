@@ -7,8 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Series is one number of metrics.jsonl over the steps that have it. A number inside
@@ -17,6 +22,53 @@ type Series struct {
 	Name   string
 	Steps  []int // ascending
 	Values []float64
+}
+
+// History is what a run directory tells of a run, one that still trains included.
+type History struct {
+	// Settings are those of recipe.yaml in their order, as the file has them: settings
+	// without effect are not there.
+	Settings []HistorySetting
+	Series   []Series
+	Done     bool // the final model is there
+}
+
+// HistorySetting is a key of a recipe and its value as YAML.
+type HistorySetting struct{ Key, Value string }
+
+// ReadHistory reads the history of the run in dir. It fails when the directory is no
+// run, and naming the line where a file of it is damaged.
+func ReadHistory(dir string) (*History, error) {
+	if !isRun(dir) {
+		return nil, fmt.Errorf("%s is not a run directory: it has no %s", dir, recipeName)
+	}
+	h := &History{}
+	settings, err := RunRecipe(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range settings {
+		h.Settings = append(h.Settings, HistorySetting{s.Key, valueText(s.Value)})
+	}
+	h.Series, err = ReadMetrics(filepath.Join(dir, metricsName))
+	if errors.Is(err, fs.ErrNotExist) { // not one step
+		err = nil
+	}
+	_, missing := os.Stat(filepath.Join(dir, modelName))
+	h.Done = missing == nil
+	return h, err
+}
+
+// valueText writes a value of a recipe in one line.
+func valueText(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode {
+		return n.Value
+	}
+	var items []string
+	for _, item := range n.Content {
+		items = append(items, valueText(item))
+	}
+	return "[" + strings.Join(items, ", ") + "]"
 }
 
 // ReadMetrics returns the series of a metrics.jsonl, in the order in which they first
@@ -31,7 +83,7 @@ func ReadMetrics(path string) ([]Series, error) {
 	defer f.Close()
 	series, line, err := readMetrics(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", path, line, err)
+		return nil, fmt.Errorf("%s:%d: damaged: %w", path, line, err)
 	}
 	return series, nil
 }

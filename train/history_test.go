@@ -36,18 +36,18 @@ func TestReadMetrics(t *testing.T) {
 func TestReadMetricsNamesTheLine(t *testing.T) {
 	good := `{"step":0,"loss":1}` + "\n"
 	for name, c := range map[string]struct{ line, want string }{
-		"garbage":      {"\x00\x00\x00", ":2: invalid character"},
-		"not a object": {"[1]", ":2: not a JSON object"},
-		"cut short":    {`{"step":1,`, ":2: the JSON object is cut short"},
-		"empty":        {"", ":2: the JSON object is cut short"},
-		"two objects":  {`{"step":1} {"step":2}`, ":2: more than a JSON object"},
-		"no step":      {`{"loss":1}`, ":2: no step"},
-		"step":         {`{"step":1.5}`, ":2: no step"},
-		"negative":     {`{"step":-1}`, ":2: no step"},
-		"again":        {`{"step":0}`, ":2: step 0 after step 0"},
-		"twice":        {`{"step":1,"loss":1,"loss":2}`, `:2: "loss" appears twice`},
-		"overflow":     {`{"step":1,"loss":1e999}`, ":2: json"},
-		"deep":         {`{"step":1,"a":` + strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 21), ":2: objects nested more than 8 deep"},
+		"garbage":      {"\x00\x00\x00", ":2: damaged: invalid character"},
+		"not a object": {"[1]", ":2: damaged: not a JSON object"},
+		"cut short":    {`{"step":1,`, ":2: damaged: the JSON object is cut short"},
+		"empty":        {"", ":2: damaged: the JSON object is cut short"},
+		"two objects":  {`{"step":1} {"step":2}`, ":2: damaged: more than a JSON object"},
+		"no step":      {`{"loss":1}`, ":2: damaged: no step"},
+		"step":         {`{"step":1.5}`, ":2: damaged: no step"},
+		"negative":     {`{"step":-1}`, ":2: damaged: no step"},
+		"again":        {`{"step":0}`, ":2: damaged: step 0 after step 0"},
+		"twice":        {`{"step":1,"loss":1,"loss":2}`, `:2: damaged: "loss" appears twice`},
+		"overflow":     {`{"step":1,"loss":1e999}`, ":2: damaged: json"},
+		"deep":         {`{"step":1,"a":` + strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 21), ":2: damaged: objects nested more than 8 deep"},
 	} {
 		path := filepath.Join(t.TempDir(), "metrics.jsonl")
 		if err := os.WriteFile(path, []byte(good+c.line+"\n"), 0o644); err != nil {

@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"internal/npy":              {"internal/file", "importer/weights"},
 	"internal/golden":           {"internal/file", "internal/npy", "importer/weights", "internal/stream"},
 	"internal/house":            {},
+	"internal/report":           {"train", "analysis"},
 	"bench":                     {"importer", "train", "analysis", "internal"},
 	"testdata":                  {},
 }
