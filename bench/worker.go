@@ -156,7 +156,7 @@ func optimizer(p *graph.Program, machine *vm.Machine) func() error {
 		params[i], grads[i] = train.Param{Name: q.Name, Shape: q.Shape, Value: q.Value}, machine.Values(q.Grad)
 	}
 	return func() error {
-		sgd.Step(params, grads, 0.001)
+		sgd.Step(params, grads, 0.001, 1)
 		return p.UpdateRunning(machine.Values)
 	}
 }

@@ -45,9 +45,10 @@ type learner struct {
 	grads     [][]float32 // of the last step, in the order of params
 	embedding []float32   // of the last step, [2N,D]
 	optimizer Optimizer
-	besides   int64  // bytes, see beside
-	counted   int    // steps that the model's metadata count
-	restored  string // what settleBatchNorm did
+	besides   int64   // bytes, see beside
+	clip      float64 // largest norm of the gradient, 0: any
+	counted   int     // steps that the model's metadata count
+	restored  string  // what settleBatchNorm did
 	profiler  *profiler
 }
 
@@ -104,6 +105,7 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 	if l.weights, err = graph.NewWeights(l.model.ONNX); err != nil {
 		return err
 	}
+	l.clip = r.ClipGradient
 	if l.frozen, err = frozen(r, l.model.ONNX.Graph); err != nil {
 		return err
 	}
@@ -121,6 +123,9 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 			return fmt.Errorf("parameter %q is %v; only float32 is trained, convert the model first", p.Name, d)
 		}
 		l.params = append(l.params, Param{p.Name, p.Shape, p.Value})
+	}
+	if err := checkGroups(r.Groups, l.params); err != nil {
+		return err
 	}
 	if l.besides, err = l.beside(r, first); err != nil {
 		return err
@@ -230,7 +235,7 @@ func (l *learner) train(b *data.Batch, m *Metrics) error {
 	m.GradNorm = norm
 	m.Accuracy = l.accuracy()
 	l.profiler.lap(partChecks)
-	l.optimizer.Step(l.params, l.grads, m.LearningRate)
+	l.optimizer.Step(l.params, l.grads, m.LearningRate, ClipScale(norm, l.clip))
 	l.profiler.lap(partOptimizer)
 	if l.micro == nil {
 		if err := l.program.UpdateRunning(l.machine.Values); err != nil {

@@ -14,10 +14,11 @@ import (
 // gradients and the plan of the loss come to it.
 func (l *learner) beside(r *Recipe, p *part) (int64, error) {
 	image := int64(l.images[1]) * int64(l.images[2]) * int64(l.images[3])
-	batch, n, sums := 2*int64(r.Batch), 2*int64(p.n), int64(0)
+	batch, n, values := 2*int64(r.Batch), 2*int64(p.n), int64(0)
 	for _, q := range p.program.Params {
-		sums += 4 * int64(len(q.Value))
+		values += 4 * int64(len(q.Value))
 	}
+	sums := int64(movingSums(r)) * values
 	if r.micro() == 0 {
 		return sums + 2*4*batch*image, nil
 	}
@@ -34,7 +35,7 @@ func (l *learner) beside(r *Recipe, p *part) (int64, error) {
 	if r.Views != "" {
 		held = 4 * batch * image
 	}
-	return 2*sums + held + 4*n*image + 4*(2*batch+n)*int64(d) + loss.Reserved(), nil
+	return sums + values + held + 4*n*image + 4*(2*batch+n)*int64(d) + loss.Reserved(), nil
 }
 
 // need returns the bytes that training takes beside the weights.

@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"slices"
 
 	"onnxclr/importer/weights"
 	"onnxclr/internal/kernel"
@@ -18,10 +17,10 @@ type Param struct {
 // Optimizer updates parameters in place. Its state is keyed by parameter name, so
 // that it survives in a file.
 type Optimizer interface {
-	// Step moves params[i] by its gradient grads[i], which is only read. The
+	// Step moves params[i] by its gradient scale·grads[i], which is only read. The
 	// parameters are the same, in the same order, at every step; a learning rate
-	// of 0 still feeds the momentum.
-	Step(params []Param, grads [][]float32, lr float64)
+	// of 0 still feeds the moving sums. scale is above 0; see ClipScale.
+	Step(params []Param, grads [][]float32, lr, scale float64)
 	// State returns the state as tensors that a file can hold, in the order of
 	// the parameters: nothing before the first step.
 	State() []*weights.Tensor
@@ -32,71 +31,60 @@ type Optimizer interface {
 
 // newOptimizer returns the recipe's.
 func newOptimizer(r *Recipe, pool *kernel.Pool) Optimizer {
-	if r.Optimizer == "lars" {
-		return &LARS{Pool: pool, Momentum: r.Momentum, WeightDecay: r.WeightDecay, Eta: r.LarsEta, Exclude1D: r.ExcludeNorm}
+	rules := r.rules()
+	switch r.Optimizer {
+	case "lars":
+		return &LARS{Pool: pool, Variant: r.LarsVariant, Momentum: r.Momentum, Eta: r.LarsEta, Rules: rules}
+	case "adamw":
+		return &AdamW{Pool: pool, Beta1: r.AdamBeta1, Beta2: r.AdamBeta2, Epsilon: r.AdamEps, Rules: rules}
 	}
-	return &SGD{Pool: pool, Momentum: r.Momentum, Nesterov: r.Nesterov, WeightDecay: r.WeightDecay, Exclude1D: r.ExcludeNorm}
+	return &SGD{Pool: pool, Momentum: r.Momentum, Nesterov: r.Nesterov, Rules: rules}
 }
 
-// momentum is the moving sum that both optimizers keep for every parameter.
-type momentum struct {
-	params []Param
-	buffer [][]float32
+// movingSums returns how many numbers beside each trained value the recipe's
+// optimizer keeps.
+func movingSums(r *Recipe) int {
+	if r.Optimizer == "adamw" {
+		return 2
+	}
+	return 1
 }
 
-// start allocates zeros for params unless that has been done.
-func (m *momentum) start(params []Param) {
-	if m.buffer != nil {
-		return
-	}
-	m.params, m.buffer = slices.Clone(params), make([][]float32, len(params))
-	for i, p := range params {
-		m.buffer[i] = make([]float32, len(p.Value))
-	}
-}
+// clipEpsilon is torch.nn.utils.clip_grad_norm_'s.
+const clipEpsilon = 1e-6
 
-const momentumSuffix = ".momentum"
-
-func (m *momentum) state() []*weights.Tensor {
-	var ts []*weights.Tensor
-	for i, b := range m.buffer {
-		ts = append(ts, weights.FromFloat32(m.params[i].Name+momentumSuffix, m.params[i].Shape, b))
+// ClipScale returns what gradients whose norm over all parameters is norm are
+// multiplied by so that it is at most limit, as torch.nn.utils.clip_grad_norm_:
+// limit/(norm+1e-6), no more than 1. A limit of 0 means none.
+func ClipScale(norm, limit float64) float64 {
+	if limit == 0 {
+		return 1
 	}
-	return ts
-}
-
-func (m *momentum) setState(params []Param, state []*weights.Tensor) error {
-	if len(state) == 0 {
-		*m = momentum{}
-		return nil
-	}
-	byName := map[string]*weights.Tensor{}
-	for _, t := range state {
-		byName[t.Name] = t
-	}
-	if len(byName) != len(params) || len(state) != len(params) {
-		return fmt.Errorf("optimizer state has %d tensors, want one for each of %d parameters", len(state), len(params))
-	}
-	var fresh momentum
-	fresh.start(params)
-	for i, p := range params {
-		t := byName[p.Name+momentumSuffix]
-		if t == nil {
-			return fmt.Errorf("optimizer state has no tensor %q", p.Name+momentumSuffix)
-		}
-		if t.DType != weights.Float32 || !slices.Equal(t.Shape, p.Shape) {
-			return fmt.Errorf("optimizer state %q is %v %v, want float32 %v", t.Name, t.DType, t.Shape, p.Shape)
-		}
-		v, err := t.Float32s()
-		if err != nil {
-			return fmt.Errorf("optimizer state: %w", err)
-		}
-		fresh.buffer[i] = v
-	}
-	*m = fresh
-	return nil
+	return min(limit/(norm+clipEpsilon), 1)
 }
 
 // is1D reports whether a parameter is a bias or belongs to a normalisation, which
 // the published LARS neither decays nor scales: it has one dimension.
 func (p Param) is1D() bool { return len(p.Shape) == 1 }
+
+// poolOr returns a pool of the caller's goroutine alone when there is none.
+func poolOr(p *kernel.Pool) *kernel.Pool {
+	if p == nil {
+		return kernel.NewPool(1) // owns no goroutine
+	}
+	return p
+}
+
+// checkGroups returns an error unless every group has a parameter.
+func checkGroups(groups []Group, params []Param) error {
+	for i, g := range groups {
+		found := false
+		for _, p := range params {
+			found = found || g.matches(p.Name)
+		}
+		if !found {
+			return fmt.Errorf("parameter_groups[%d]: %q matches no trained parameter; they have names such as %q and %q", i, g.Match, params[0].Name, params[len(params)-1].Name)
+		}
+	}
+	return nil
+}

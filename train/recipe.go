@@ -35,13 +35,20 @@ type Recipe struct {
 
 	MicroBatch int `yaml:"micro_batch" note:"images of a step computed at a time, in the memory of so many (gradient caching); batch normalisation sees them alone; 0 = all"`
 
-	Optimizer   string  `yaml:"optimizer" group:"Optimization" note:"lars, sgd"`
-	LR          float64 `yaml:"lr" note:"peak learning rate, for the whole batch"`
-	Momentum    float64 `yaml:"momentum" note:"weight of the past in the moving sum of gradients"`
-	Nesterov    bool    `yaml:"nesterov" note:"sgd only"`
-	WeightDecay float64 `yaml:"weight_decay" note:"added to the gradient as weight_decay·p"`
-	LarsEta     float64 `yaml:"lars_eta" note:"trust coefficient of lars"`
-	ExcludeNorm bool    `yaml:"exclude_bias_norm" note:"no decay and no lars scaling for 1-d parameters"`
+	Optimizer    string  `yaml:"optimizer" group:"Optimization" note:"lars, sgd, adamw"`
+	LR           float64 `yaml:"lr" note:"peak learning rate, for the whole batch unless lr_scaling says otherwise"`
+	LRScaling    string  `yaml:"lr_scaling" note:"none; linear, lr is for 256 images and multiplied by batch/256; sqrt, lr is multiplied by √batch"`
+	Momentum     float64 `yaml:"momentum" note:"weight of the past in the moving sum of gradients"`
+	Nesterov     bool    `yaml:"nesterov" note:"sgd only"`
+	WeightDecay  float64 `yaml:"weight_decay" note:"added to the gradient as weight_decay·p; with adamw p shrinks by lr·weight_decay a step, 0.01 if not given"`
+	LarsVariant  string  `yaml:"lars_variant" note:"directclr, google, bolts (lightly's), solo-learn: whose code"`
+	LarsEta      float64 `yaml:"lars_eta" note:"trust coefficient of lars"`
+	ExcludeNorm  bool    `yaml:"exclude_bias_norm" note:"no decay and no lars scaling for 1-d parameters"`
+	AdamBeta1    float64 `yaml:"adam_beta1" note:"weight of the past in the mean gradient"`
+	AdamBeta2    float64 `yaml:"adam_beta2" note:"weight of the past in the mean squared gradient"`
+	AdamEps      float64 `yaml:"adam_eps" note:"added to the root of the mean square"`
+	ClipGradient float64 `yaml:"clip_gradient" note:"largest norm of the gradient over all parameters, longer ones are shortened to it; 0 = any"`
+	Groups       []Group `yaml:"parameter_groups" note:"[{match: PATTERN, lr_factor: 10, weight_decay: 0, lars: false}, ...]; the first that matches a parameter's name holds"`
 
 	Schedule     string    `yaml:"schedule" group:"Learning-rate schedule" note:"cosine, constant, step"`
 	WarmupEpochs float64   `yaml:"warmup_epochs" note:"epochs of linear warm-up from 0"`
@@ -68,30 +75,34 @@ type Recipe struct {
 
 // The values of the keys that take one of a list.
 var choices = map[string][]string{
-	"method":    {"simclr", "directclr"},
-	"projector": {"none", "linear", "mlp"},
-	"loss":      {"infonce", "ntxent", "barlow", "vicreg"},
-	"optimizer": {"lars", "sgd"},
-	"schedule":  {"cosine", "constant", "step"},
-	"batchnorm": {"keep", "calibrate", "none", "from=CHECKPOINT"},
-	"split":     {"auto", "train", "test", "val", "all"},
-	"precision": {"fp32", "bf16"},
-	"corrupt":   {"fail", "skip"},
+	"method":       {"simclr", "directclr"},
+	"projector":    {"none", "linear", "mlp"},
+	"loss":         {"infonce", "ntxent", "barlow", "vicreg"},
+	"optimizer":    {"lars", "sgd", "adamw"},
+	"lr_scaling":   {"none", "linear", "sqrt"},
+	"lars_variant": {"directclr", "google", "bolts", "solo-learn"},
+	"schedule":     {"cosine", "constant", "step"},
+	"batchnorm":    {"keep", "calibrate", "none", "from=CHECKPOINT"},
+	"split":        {"auto", "train", "test", "val", "all"},
+	"precision":    {"fp32", "bf16"},
+	"corrupt":      {"fail", "skip"},
 }
 
 // Defaults returns the paper's recipe for a method (arXiv:2110.09348, section 6
 // and appendix D, and its published code): LARS with lr 4.8 at batch 4096,
 // weight decay 1e-6, 100 epochs of which 10 of warm-up, cosine decay,
 // temperature 0.1; SimCLR with the two-layer projector, DirectCLR with none and
-// d0 = 360. The weights of Barlow Twins and VICReg are those of
-// their authors' code. LR is left 0, which Settle turns into DefaultLR of the batch. Resolve
-// turns ExcludeNorm off for sgd, which then is torch.optim.SGD.
+// d0 = 360. The weights of Barlow Twins and VICReg are those of their authors' code.
+// LR is left 0, which Settle turns into DefaultLR of the batch. Resolve turns
+// ExcludeNorm off for sgd and adamw, which then are torch.optim's, and gives adamw the
+// weight decay of that.
 func Defaults(method string) Recipe {
 	r := Recipe{
 		Split: "auto", Corrupt: "fail", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
 		Method: method, Projector: "mlp", ProjDim: 128, Loss: "infonce", Temp: 0.1,
 		BarlowLambda: 0.0051, BarlowScale: 1, VICInvariance: 25, VICVariance: 25, VICCovariance: 1,
-		Optimizer: "lars", Momentum: 0.9, WeightDecay: 1e-6, LarsEta: 0.001, ExcludeNorm: true,
+		Optimizer: "lars", LRScaling: "none", Momentum: 0.9, WeightDecay: 1e-6, LarsVariant: "directclr", LarsEta: 0.001, ExcludeNorm: true,
+		AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEps: 1e-8,
 		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,
 		Epochs: 100, Precision: "fp32", KeepCheckpoints: 2,
 	}
@@ -103,11 +114,12 @@ func Defaults(method string) Recipe {
 
 // DefaultLR returns the learning rate used when none is given, linear in the
 // batch: LARS 0.3·batch/256 (SimCLR, arXiv:2002.05709, section 2.2; the paper's
-// 4.8 at 4096), SGD 0.05·batch/256 (SimSiam, arXiv:2011.10566, section 4).
+// 4.8 at 4096), SGD 0.05·batch/256 (SimSiam, arXiv:2011.10566, section 4), AdamW
+// 0.001·batch/256 (torch.optim.AdamW's, taken to be for 256 images).
 func DefaultLR(optimizer string, batch int) float64 {
-	per256 := 0.3
-	if optimizer == "sgd" {
-		per256 = 0.05
-	}
+	per256 := map[string]float64{"lars": 0.3, "sgd": 0.05, "adamw": 0.001}[optimizer]
 	return per256 * float64(batch) / 256
 }
+
+// defaultAdamDecay is torch.optim.AdamW's.
+const defaultAdamDecay = 0.01

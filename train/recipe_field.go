@@ -44,10 +44,14 @@ func Note(key string) string {
 	return ""
 }
 
-// Kind returns what a key takes: "text", "bool", "int", "number" or "numbers"; "" for
-// an unknown key.
+// Kind returns what a key takes: "text", "bool", "int", "number", "numbers" or
+// "groups"; "" for an unknown key.
 func Kind(key string) string {
-	switch f := field(reflect.ValueOf(Recipe{}), key); f.Kind() {
+	f := field(reflect.ValueOf(Recipe{}), key)
+	if f.IsValid() && f.Type() == groupsType {
+		return "groups"
+	}
+	switch f.Kind() {
 	case reflect.String:
 		return "text"
 	case reflect.Bool:
@@ -83,6 +87,13 @@ func setField(v reflect.Value, key string, n *yaml.Node) error {
 	}
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
+	}
+	if f.Type() == groupsType {
+		groups, err := readGroups(key, n)
+		if err == nil {
+			f.Set(reflect.ValueOf(groups))
+		}
+		return err
 	}
 	if f.Kind() == reflect.Slice {
 		list, err := numberList(key, n)
@@ -190,18 +201,23 @@ var otherNames = map[string]string{
 	"learning_rate": "lr", "base_lr": "lr", "batch_size": "batch", "wd": "weight_decay", "tau": "temperature",
 	"dim": "d0", "mode": "method", "img_size": "image_size", "size": "image_size", "lr_schedule": "schedule",
 	"trust_coefficient": "lars_eta", "eta": "lars_eta", "num_workers": "workers", "max_epochs": "epochs",
+	"adam_betas": "adam_beta1", "beta1": "adam_beta1", "beta2": "adam_beta2", "eps": "adam_eps", "epsilon": "adam_eps",
+	"clip_grad": "clip_gradient", "gradient_clip_val": "clip_gradient", "clip_grad_norm": "clip_gradient", "max_grad_norm": "clip_gradient",
+	"param_groups": "parameter_groups", "groups": "parameter_groups", "scale_lr": "lr_scaling",
 	"max_steps": "steps", "opt": "optimizer", "nesterov_momentum": "nesterov",
 }
 
 // didYouMean names the known key nearest to an unknown one, when one is near.
-func didYouMean(key string) string {
+func didYouMean(key string) string { return meant(key, otherNames, Keys()) }
+
+func meant(key string, others map[string]string, known []string) string {
 	key = strings.ToLower(strings.ReplaceAll(key, "-", "_"))
-	near := otherNames[key]
+	near := others[key]
 	if near == "" {
-		near = nearest.To(key, Keys(), min(3, len(key)))
+		near = nearest.To(key, known, min(3, len(key)))
 	}
 	if near == "" {
-		return "; known are " + strings.Join(Keys(), ", ")
+		return "; known are " + strings.Join(known, ", ")
 	}
 	return fmt.Sprintf("; did you mean %q?", near)
 }

@@ -118,16 +118,20 @@ func Resolve(settings ...Setting) (Recipe, []string, error) {
 	if !r.Given["exclude_bias_norm"] {
 		r.ExcludeNorm = r.Optimizer == "lars"
 	}
+	if !r.Given["weight_decay"] && r.Optimizer == "adamw" {
+		r.WeightDecay = defaultAdamDecay
+	}
 	if r.Given["warmup_steps"] && r.WarmupSteps == 0 {
 		r.WarmupEpochs = 0
 	}
 	warnings := r.dropUnused(where)
 	for _, p := range r.problems() {
-		if broken[p.key] {
+		key, _, _ := strings.Cut(p.key, "[") // of an element
+		if broken[key] {
 			continue
 		}
 		text := p.key + " " + p.text
-		if at, ok := where[p.key]; ok {
+		if at, ok := where[key]; ok {
 			text = at + ": " + text
 		}
 		errs = append(errs, errors.New(text))

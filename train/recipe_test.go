@@ -97,6 +97,26 @@ func TestMistakesHaveLines(t *testing.T) {
 		{"method: directclr\nprojector: mlp\n", "r.yaml:2: projector is \"mlp\", want none"},
 		{"nesterov: yes\n", `nesterov is "yes", want true or false`},
 		{"optimizer: sgd\nmomentum: 0\nnesterov: true\n", "nesterov is true, want false without momentum"},
+		{"lr_scaling: linear\n", "r.yaml:1: lr_scaling is linear, want lr beside it"},
+		{"lr: 1\nlr_scaling: cubic\n", `lr_scaling is "cubic", want one of none, linear, sqrt`},
+		{"lars_variant: nvidia\n", `lars_variant is "nvidia", want one of directclr, google, bolts, solo-learn`},
+		{"optimizer: adamw\nadam_beta1: 1\n", "r.yaml:2: adam_beta1 is 1, want"},
+		{"optimizer: adamw\nadam_beta2: -0.1\n", "adam_beta2 is -0.1"},
+		{"optimizer: adamw\nadam_eps: 0\n", "adam_eps is 0, want a number greater than 0"},
+		{"clip_gradient: -1\n", "clip_gradient is -1, want 0, or"},
+		{"clip_grad: 1\n", `did you mean "clip_gradient"?`},
+		{"parameter_groups: 3\n", `r.yaml:1: parameter_groups is a value of another kind, want a list such as`},
+		{"parameter_groups: '[{'\n", `parameter_groups is "[{", want a list such as`},
+		{"parameter_groups: {match: a}\n", "parameter_groups is a mapping, want a list"},
+		{"parameter_groups:\n  - match: a\n  - lars: false\n", "r.yaml:3: parameter_groups[1] has no match"},
+		{"parameter_groups:\n  - match: a\n    lr_facto: 2\n", `r.yaml:3: parameter_groups[0] has an unknown key "lr_facto"; did you mean "lr_factor"?`},
+		{"parameter_groups:\n  - match: a\n    lr_factor: x\n", `r.yaml:3: parameter_groups[0].lr_factor is "x", want a number`},
+		{"parameter_groups:\n  - match: '[a'\n", `parameter_groups[0].match is "[a", want a pattern`},
+		{"parameter_groups:\n  - match: a\n    match: b\n", "has match twice"},
+		{"parameter_groups: [{match: a, lr_factor: 0}]\n", "r.yaml:1: parameter_groups[0] has lr_factor 0, want"},
+		{"parameter_groups: [{match: a, weight_decay: 2}]\n", "parameter_groups[0] has weight_decay 2, want"},
+		{"parameter_groups: [{match: a, lars: maybe}]\n", `.lars is "maybe", want true or false`},
+		{"optimizer: sgd\nparameter_groups: [{match: a, lars: true}]\n", "parameter_groups[0] sets lars, but the optimizer is sgd"},
 		{"data: a\nviews: b\n", "only one of data and views"},
 		{"- a\n", "r.yaml:1: want \"key: value\""},
 		{"a: b: c\n", "r.yaml: yaml: "},
@@ -146,6 +166,8 @@ func TestRecipeRoundTrip(t *testing.T) {
 		{Flag("optimizer", "sgd"), Flag("nesterov", "true"), Flag("exclude-bias-norm", "true"), Flag("schedule", "step"), Flag("views", "v"), Flag("warmup-steps", "12")},
 		{Flag("loss", "barlow"), Flag("barlow-scale", "0.024"), Flag("barlow-lambda", "0")},
 		{Flag("loss", "vicreg"), Flag("vicreg-variance", "50")},
+		{Flag("optimizer", "adamw"), Flag("clip-gradient", "2"), Flag("lr", "0.3"), Flag("lr-scaling", "linear"), Flag("parameter-groups", `[{match: "*.bi:as, {x}", lr_factor: 2.5, weight_decay: 0}, {match: a}]`)},
+		{Flag("lars-variant", "bolts"), Flag("parameter-groups", "[{match: projector.*, lars: false}]")},
 		{Flag("final-lr-factor", "0"), Flag("warmup-steps", "0"), Flag("workers", "3"), Flag("projector", "none")},
 	} {
 		r, _, err := Resolve(flags...)
@@ -176,7 +198,7 @@ func TestRecipeRoundTrip(t *testing.T) {
 }
 
 func TestKindsAreTheFields(t *testing.T) {
-	for key, want := range map[string]string{"model": "text", "nesterov": "bool", "d0": "int", "seed": "int", "lr": "number", "step_at": "numbers", "-": "", "loss_": ""} {
+	for key, want := range map[string]string{"model": "text", "nesterov": "bool", "d0": "int", "seed": "int", "lr": "number", "step_at": "numbers", "parameter_groups": "groups", "-": "", "loss_": ""} {
 		if got := Kind(key); got != want {
 			t.Errorf("%s is %q, want %q", key, got, want)
 		}
@@ -220,6 +242,7 @@ func ExampleResolve() {
 func FuzzParseRecipe(f *testing.F) {
 	f.Add("method: directclr\nd0: 64\nstep_at: [0.1, 0.2]\n")
 	f.Add("a: &x [1]\nstep_at: *x\n? b\n")
+	f.Add("parameter_groups:\n  - {match: \"a\\n.*\", lr_factor: 2}\n  - {match: b, lars: false, weight_decay: 0}\n")
 	f.Add("lr: !!binary aGk=\n")
 	f.Fuzz(func(t *testing.T, src string) {
 		s, err := ParseRecipe("r", []byte(src))

@@ -32,7 +32,7 @@ func (r *Recipe) YAML() []byte {
 }
 
 // Keys whose zero value says that they are not set.
-var optional = map[string]bool{"data": true, "views": true, "freeze": true, "freeze_bn": true, "lr": true, "steps": true, "warmup_steps": true}
+var optional = map[string]bool{"data": true, "views": true, "freeze": true, "freeze_bn": true, "lr": true, "clip_gradient": true, "parameter_groups": true, "steps": true, "warmup_steps": true}
 
 func yamlValue(v reflect.Value) string {
 	switch v.Kind() {
@@ -46,6 +46,12 @@ func yamlValue(v reflect.Value) string {
 		return number(v.Float())
 	case reflect.Slice:
 		var items []string
+		if groups, ok := v.Interface().([]Group); ok {
+			for _, g := range groups {
+				items = append(items, g.String())
+			}
+			return "[" + strings.Join(items, ", ") + "]"
+		}
 		for i := range v.Len() {
 			items = append(items, number(v.Index(i).Float()))
 		}

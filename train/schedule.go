@@ -50,9 +50,20 @@ func (s Schedule) LR(step int) float64 {
 // LRSchedule returns the learning rate of every step of a settled recipe.
 func (r *Recipe) LRSchedule(stepsPerEpoch int) Schedule {
 	return Schedule{
-		Kind: r.Schedule, Base: r.LR, Warmup: r.warmup(stepsPerEpoch), Total: r.Total(stepsPerEpoch),
+		Kind: r.Schedule, Base: r.PeakLR(), Warmup: r.warmup(stepsPerEpoch), Total: r.Total(stepsPerEpoch),
 		Final: r.FinalFactor, StepAt: r.StepAt, StepFactor: r.StepFactor,
 	}
+}
+
+// PeakLR returns the learning rate of a settled recipe for its whole batch.
+func (r *Recipe) PeakLR() float64 {
+	switch r.LRScaling {
+	case "linear":
+		return r.LR * float64(r.Batch) / 256
+	case "sqrt":
+		return r.LR * math.Sqrt(float64(r.Batch))
+	}
+	return r.LR
 }
 
 // Total returns the number of steps of the run.

@@ -90,6 +90,7 @@ func recipe(t testing.TB, flags ...string) Recipe {
 
 var simclr = []string{"method", "simclr", "lr", "0.3"}
 var directclr = []string{"method", "directclr", "d0", "12", "optimizer", "sgd", "lr", "0.05", "loss", "ntxent", "schedule", "step"}
+var adamw = []string{"optimizer", "adamw", "lr", "0.01", "lr-scaling", "sqrt", "clip-gradient", "0.5", "parameter-groups", "[{match: projector.*, lr_factor: 3, weight_decay: 0}]"}
 
 func run(t testing.TB, dir string, r Recipe, o Options) error {
 	t.Helper()
@@ -202,7 +203,7 @@ func TestRunLeavesARunDirectory(t *testing.T) {
 
 // A run interrupted after any step and resumed is the run that was never stopped.
 func TestResumeEqualsNeverStopping(t *testing.T) {
-	for name, flags := range map[string][]string{"simclr": simclr, "directclr": directclr} {
+	for name, flags := range map[string][]string{"simclr": simclr, "directclr": directclr, "adamw": adamw} {
 		t.Run(name, func(t *testing.T) {
 			whole := t.TempDir()
 			r := recipe(t, flags...)

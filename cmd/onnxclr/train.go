@@ -70,7 +70,7 @@ func (s *setting) Type() string       { return s.kind }
 // defaults.
 func recipeFlag(f *pflag.FlagSet, key, name string) *setting {
 	simclr, directclr := recipeField("simclr", key), recipeField("directclr", key)
-	kinds := map[string]string{"bool": "bool", "text": "name", "int": "number", "number": "number", "numbers": "list"}
+	kinds := map[string]string{"bool": "bool", "text": "name", "int": "number", "number": "number", "numbers": "list", "groups": "list"}
 	value := &setting{kind: kinds[train.Kind(key)]}
 	switch key {
 	case "model":

@@ -112,7 +112,9 @@ func reluGradAVX2(dx *float32, y *float32, dy *float32, n int)
 
 func addAVX2(y *float32, a *float32, b *float32, n int, floor float32)
 
-func stepAVX2(w *float32, grad *float32, velocity *float32, n int, lr float32, momentum float32, decay float32, trust float32, keep float32, look float32)
+func stepAVX2(w *float32, grad *float32, velocity *float32, n int, lr float32, momentum float32, scale float32, decay float32, keep float32, look float32)
+
+func adamStepAVX2(w *float32, grad *float32, mean *float32, square *float32, n int, scale float32, keep float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, epsilon float32, size float32)
 
 func squaresAVX2(w *float32, n int) float64
 

@@ -6935,7 +6935,7 @@ finished:
 	VZEROUPPER
 	RET
 
-// func stepAVX2(w *float32, grad *float32, velocity *float32, n int, lr float32, momentum float32, decay float32, trust float32, keep float32, look float32)
+// func stepAVX2(w *float32, grad *float32, velocity *float32, n int, lr float32, momentum float32, scale float32, decay float32, keep float32, look float32)
 // Requires: AVX, FMA3
 TEXT ·stepAVX2(SB), NOSPLIT, $0-56
 	MOVQ         w+0(FP), AX
@@ -6944,8 +6944,8 @@ TEXT ·stepAVX2(SB), NOSPLIT, $0-56
 	MOVQ         n+24(FP), BX
 	VBROADCASTSS lr+32(FP), Y6
 	VBROADCASTSS momentum+36(FP), Y7
-	VBROADCASTSS decay+40(FP), Y8
-	VBROADCASTSS trust+44(FP), Y9
+	VBROADCASTSS scale+40(FP), Y8
+	VBROADCASTSS decay+44(FP), Y9
 	VBROADCASTSS keep+48(FP), Y10
 	VBROADCASTSS look+52(FP), Y11
 	MOVQ         BX, SI
@@ -6959,8 +6959,8 @@ many:
 	JLT          many_end
 	VMOVUPS      (AX), Y0
 	VMOVUPS      (CX), Y1
-	VFMADD231PS  Y0, Y8, Y1
-	VMULPS       Y9, Y1, Y1
+	VMULPS       Y8, Y1, Y1
+	VFMADD231PS  Y0, Y9, Y1
 	VMOVUPS      (DX), Y2
 	VFMADD213PS  Y1, Y7, Y2
 	VMOVUPS      Y2, (DX)
@@ -6970,8 +6970,8 @@ many:
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      32(AX), Y3
 	VMOVUPS      32(CX), Y4
-	VFMADD231PS  Y3, Y8, Y4
-	VMULPS       Y9, Y4, Y4
+	VMULPS       Y8, Y4, Y4
+	VFMADD231PS  Y3, Y9, Y4
 	VMOVUPS      32(DX), Y5
 	VFMADD213PS  Y4, Y7, Y5
 	VMOVUPS      Y5, 32(DX)
@@ -6991,8 +6991,8 @@ one:
 	JLT          one_end
 	VMOVUPS      (AX), Y0
 	VMOVUPS      (CX), Y1
-	VFMADD231PS  Y0, Y8, Y1
-	VMULPS       Y9, Y1, Y1
+	VMULPS       Y8, Y1, Y1
+	VFMADD231PS  Y0, Y9, Y1
 	VMOVUPS      (DX), Y2
 	VFMADD213PS  Y1, Y7, Y2
 	VMOVUPS      Y2, (DX)
@@ -7011,8 +7011,8 @@ one_end:
 	JZ           finished
 	VMASKMOVPS   (AX), Y15, Y0
 	VMASKMOVPS   (CX), Y15, Y1
-	VFMADD231PS  Y0, Y8, Y1
-	VMULPS       Y9, Y1, Y1
+	VMULPS       Y8, Y1, Y1
+	VFMADD231PS  Y0, Y9, Y1
 	VMASKMOVPS   (DX), Y15, Y2
 	VFMADD213PS  Y1, Y7, Y2
 	VMASKMOVPS   Y2, Y15, (DX)
@@ -7020,6 +7020,112 @@ one_end:
 	VFMADD231PS  Y2, Y11, Y1
 	VFNMADD231PS Y6, Y1, Y0
 	VMASKMOVPS   Y0, Y15, (AX)
+
+finished:
+	VZEROUPPER
+	RET
+
+// func adamStepAVX2(w *float32, grad *float32, mean *float32, square *float32, n int, scale float32, keep float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, epsilon float32, size float32)
+// Requires: AVX, FMA3
+TEXT ·adamStepAVX2(SB), NOSPLIT, $0-76
+	MOVQ         w+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         mean+16(FP), DX
+	MOVQ         square+24(FP), BX
+	MOVQ         n+32(FP), SI
+	VBROADCASTSS scale+40(FP), Y4
+	VBROADCASTSS keep+44(FP), Y5
+	VBROADCASTSS beta1+48(FP), Y6
+	VBROADCASTSS rest1+52(FP), Y7
+	VBROADCASTSS beta2+56(FP), Y8
+	VBROADCASTSS rest2+60(FP), Y9
+	VBROADCASTSS root+64(FP), Y10
+	VBROADCASTSS epsilon+68(FP), Y11
+	VBROADCASTSS size+72(FP), Y12
+	MOVQ         SI, DI
+	ANDQ         $+7, DI
+	LEAQ         lanes<>+0(SB), R8
+	NEGQ         DI
+	VMOVUPS      32(R8)(DI*4), Y15
+
+many:
+	CMPQ        SI, $+8
+	JLT         many_end
+	VMOVUPS     (CX), Y1
+	VMULPS      Y4, Y1, Y1
+	VMOVUPS     (DX), Y2
+	VMULPS      Y6, Y2, Y2
+	VFMADD231PS Y1, Y7, Y2
+	VMOVUPS     Y2, (DX)
+	VMULPS      Y1, Y1, Y1
+	VMOVUPS     (BX), Y3
+	VMULPS      Y8, Y3, Y3
+	VFMADD231PS Y1, Y9, Y3
+	VMOVUPS     Y3, (BX)
+	VSQRTPS     Y3, Y3
+	VFMADD213PS Y11, Y10, Y3
+	VMULPS      Y12, Y2, Y2
+	VDIVPS      Y3, Y2, Y2
+	VMOVUPS     (AX), Y0
+	VFMSUB213PS Y2, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $+32, AX
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	SUBQ        $+8, SI
+	JMP         many
+
+many_end:
+one:
+	CMPQ        SI, $+8
+	JLT         one_end
+	VMOVUPS     (CX), Y1
+	VMULPS      Y4, Y1, Y1
+	VMOVUPS     (DX), Y2
+	VMULPS      Y6, Y2, Y2
+	VFMADD231PS Y1, Y7, Y2
+	VMOVUPS     Y2, (DX)
+	VMULPS      Y1, Y1, Y1
+	VMOVUPS     (BX), Y3
+	VMULPS      Y8, Y3, Y3
+	VFMADD231PS Y1, Y9, Y3
+	VMOVUPS     Y3, (BX)
+	VSQRTPS     Y3, Y3
+	VFMADD213PS Y11, Y10, Y3
+	VMULPS      Y12, Y2, Y2
+	VDIVPS      Y3, Y2, Y2
+	VMOVUPS     (AX), Y0
+	VFMSUB213PS Y2, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $+32, AX
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	SUBQ        $+8, SI
+	JMP         one
+
+one_end:
+	TESTQ       SI, SI
+	JZ          finished
+	VMASKMOVPS  (CX), Y15, Y1
+	VMULPS      Y4, Y1, Y1
+	VMASKMOVPS  (DX), Y15, Y2
+	VMULPS      Y6, Y2, Y2
+	VFMADD231PS Y1, Y7, Y2
+	VMASKMOVPS  Y2, Y15, (DX)
+	VMULPS      Y1, Y1, Y1
+	VMASKMOVPS  (BX), Y15, Y3
+	VMULPS      Y8, Y3, Y3
+	VFMADD231PS Y1, Y9, Y3
+	VMASKMOVPS  Y3, Y15, (BX)
+	VSQRTPS     Y3, Y3
+	VFMADD213PS Y11, Y10, Y3
+	VMULPS      Y12, Y2, Y2
+	VDIVPS      Y3, Y2, Y2
+	VMASKMOVPS  (AX), Y15, Y0
+	VFMSUB213PS Y2, Y5, Y0
+	VMASKMOVPS  Y0, Y15, (AX)
 
 finished:
 	VZEROUPPER

@@ -14221,7 +14221,7 @@ finished:
 	VZEROUPPER
 	RET
 
-// func stepAVX512(w *float32, grad *float32, velocity *float32, n int, lr float32, momentum float32, decay float32, trust float32, keep float32, look float32)
+// func stepAVX512(w *float32, grad *float32, velocity *float32, n int, lr float32, momentum float32, scale float32, decay float32, keep float32, look float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·stepAVX512(SB), NOSPLIT, $0-56
 	MOVQ         w+0(FP), AX
@@ -14230,8 +14230,8 @@ TEXT ·stepAVX512(SB), NOSPLIT, $0-56
 	MOVQ         n+24(FP), BX
 	VBROADCASTSS lr+32(FP), Z6
 	VBROADCASTSS momentum+36(FP), Z7
-	VBROADCASTSS decay+40(FP), Z8
-	VBROADCASTSS trust+44(FP), Z9
+	VBROADCASTSS scale+40(FP), Z8
+	VBROADCASTSS decay+44(FP), Z9
 	VBROADCASTSS keep+48(FP), Z10
 	VBROADCASTSS look+52(FP), Z11
 	MOVQ         BX, SI
@@ -14245,8 +14245,8 @@ many:
 	JLT          many_end
 	VMOVUPS      (AX), Z0
 	VMOVUPS      (CX), Z1
-	VFMADD231PS  Z0, Z8, Z1
-	VMULPS       Z9, Z1, Z1
+	VMULPS       Z8, Z1, Z1
+	VFMADD231PS  Z0, Z9, Z1
 	VMOVUPS      (DX), Z2
 	VFMADD213PS  Z1, Z7, Z2
 	VMOVUPS      Z2, (DX)
@@ -14256,8 +14256,8 @@ many:
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      64(AX), Z3
 	VMOVUPS      64(CX), Z4
-	VFMADD231PS  Z3, Z8, Z4
-	VMULPS       Z9, Z4, Z4
+	VMULPS       Z8, Z4, Z4
+	VFMADD231PS  Z3, Z9, Z4
 	VMOVUPS      64(DX), Z5
 	VFMADD213PS  Z4, Z7, Z5
 	VMOVUPS      Z5, 64(DX)
@@ -14277,8 +14277,8 @@ one:
 	JLT          one_end
 	VMOVUPS      (AX), Z0
 	VMOVUPS      (CX), Z1
-	VFMADD231PS  Z0, Z8, Z1
-	VMULPS       Z9, Z1, Z1
+	VMULPS       Z8, Z1, Z1
+	VFMADD231PS  Z0, Z9, Z1
 	VMOVUPS      (DX), Z2
 	VFMADD213PS  Z1, Z7, Z2
 	VMOVUPS      Z2, (DX)
@@ -14297,8 +14297,8 @@ one_end:
 	JZ           finished
 	VMOVUPS.Z    (AX), K1, Z0
 	VMOVUPS.Z    (CX), K1, Z1
-	VFMADD231PS  Z0, Z8, Z1
-	VMULPS       Z9, Z1, Z1
+	VMULPS       Z8, Z1, Z1
+	VFMADD231PS  Z0, Z9, Z1
 	VMOVUPS.Z    (DX), K1, Z2
 	VFMADD213PS  Z1, Z7, Z2
 	VMOVUPS      Z2, K1, (DX)
@@ -14306,6 +14306,112 @@ one_end:
 	VFMADD231PS  Z2, Z11, Z1
 	VFNMADD231PS Z6, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)
+
+finished:
+	VZEROUPPER
+	RET
+
+// func adamStepAVX512(w *float32, grad *float32, mean *float32, square *float32, n int, scale float32, keep float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, epsilon float32, size float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·adamStepAVX512(SB), NOSPLIT, $0-76
+	MOVQ         w+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         mean+16(FP), DX
+	MOVQ         square+24(FP), BX
+	MOVQ         n+32(FP), SI
+	VBROADCASTSS scale+40(FP), Z4
+	VBROADCASTSS keep+44(FP), Z5
+	VBROADCASTSS beta1+48(FP), Z6
+	VBROADCASTSS rest1+52(FP), Z7
+	VBROADCASTSS beta2+56(FP), Z8
+	VBROADCASTSS rest2+60(FP), Z9
+	VBROADCASTSS root+64(FP), Z10
+	VBROADCASTSS epsilon+68(FP), Z11
+	VBROADCASTSS size+72(FP), Z12
+	MOVQ         SI, DI
+	ANDQ         $+15, DI
+	MOVQ         $-1, R8
+	BZHIQ        DI, R8, R8
+	KMOVW        R8, K1
+
+many:
+	CMPQ        SI, $+16
+	JLT         many_end
+	VMOVUPS     (CX), Z1
+	VMULPS      Z4, Z1, Z1
+	VMOVUPS     (DX), Z2
+	VMULPS      Z6, Z2, Z2
+	VFMADD231PS Z1, Z7, Z2
+	VMOVUPS     Z2, (DX)
+	VMULPS      Z1, Z1, Z1
+	VMOVUPS     (BX), Z3
+	VMULPS      Z8, Z3, Z3
+	VFMADD231PS Z1, Z9, Z3
+	VMOVUPS     Z3, (BX)
+	VSQRTPS     Z3, Z3
+	VFMADD213PS Z11, Z10, Z3
+	VMULPS      Z12, Z2, Z2
+	VDIVPS      Z3, Z2, Z2
+	VMOVUPS     (AX), Z0
+	VFMSUB213PS Z2, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $+64, AX
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+16, SI
+	JMP         many
+
+many_end:
+one:
+	CMPQ        SI, $+16
+	JLT         one_end
+	VMOVUPS     (CX), Z1
+	VMULPS      Z4, Z1, Z1
+	VMOVUPS     (DX), Z2
+	VMULPS      Z6, Z2, Z2
+	VFMADD231PS Z1, Z7, Z2
+	VMOVUPS     Z2, (DX)
+	VMULPS      Z1, Z1, Z1
+	VMOVUPS     (BX), Z3
+	VMULPS      Z8, Z3, Z3
+	VFMADD231PS Z1, Z9, Z3
+	VMOVUPS     Z3, (BX)
+	VSQRTPS     Z3, Z3
+	VFMADD213PS Z11, Z10, Z3
+	VMULPS      Z12, Z2, Z2
+	VDIVPS      Z3, Z2, Z2
+	VMOVUPS     (AX), Z0
+	VFMSUB213PS Z2, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $+64, AX
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+16, SI
+	JMP         one
+
+one_end:
+	TESTQ       SI, SI
+	JZ          finished
+	VMOVUPS.Z   (CX), K1, Z1
+	VMULPS      Z4, Z1, Z1
+	VMOVUPS.Z   (DX), K1, Z2
+	VMULPS      Z6, Z2, Z2
+	VFMADD231PS Z1, Z7, Z2
+	VMOVUPS     Z2, K1, (DX)
+	VMULPS      Z1, Z1, Z1
+	VMOVUPS.Z   (BX), K1, Z3
+	VMULPS      Z8, Z3, Z3
+	VFMADD231PS Z1, Z9, Z3
+	VMOVUPS     Z3, K1, (BX)
+	VSQRTPS     Z3, Z3
+	VFMADD213PS Z11, Z10, Z3
+	VMULPS      Z12, Z2, Z2
+	VDIVPS      Z3, Z2, Z2
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMSUB213PS Z2, Z5, Z0
+	VMOVUPS     Z0, K1, (AX)
 
 finished:
 	VZEROUPPER

@@ -6,6 +6,7 @@ type flatArgs struct {
 	y, a, b []float32
 	mask    []float32
 	step    stepScalars
+	adam    adamScalars
 }
 
 // flatChunk is how many elements one task of a flat pass takes.

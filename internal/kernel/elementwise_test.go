@@ -47,7 +47,14 @@ func TestOptimizers(t *testing.T) {
 		wantW, wantV, nesterov := make([]float64, n), make([]float64, n), make([]float64, n)
 		larsW, larsV := make([]float64, n), make([]float64, n)
 		var ww, gg float64
+		adam := kernel.Adam{Scale: 0.5, Keep: 0.999, Beta1: 0.9, Beta2: 0.99, Root: 1.5, Epsilon: 1e-3, Size: 0.1}
+		adamW, adamM, adamS, wantS := make([]float64, n), make([]float64, n), make([]float64, n), make([]float32, n)
 		for i := range w {
+			half := adam.Scale * float64(g[i])
+			wantS[i] = v[i] * v[i]
+			adamM[i] = adam.Beta1*float64(v[i]) + (1-adam.Beta1)*half
+			adamS[i] = adam.Beta2*float64(wantS[i]) + (1-adam.Beta2)*half*half
+			adamW[i] = adam.Keep*float64(w[i]) - adam.Size*adamM[i]/(adam.Root*math.Sqrt(adamS[i])+adam.Epsilon)
 			grad := float64(g[i]) + decay*float64(w[i])
 			wantV[i] = momentum*float64(v[i]) + grad
 			wantW[i] = float64(w[i]) - lr*wantV[i]
@@ -62,16 +69,24 @@ func TestOptimizers(t *testing.T) {
 				return append([]float32(nil), w...), append([]float32(nil), v...)
 			}
 			gotW, gotV := copied()
-			kernel.SGDStep(p, gotW, g, gotV, lr, momentum, decay, false)
+			sgd := kernel.Momentum{LR: lr, Momentum: momentum, Scale: 1, Decay: decay}
+			kernel.MomentumStep(p, gotW, g, gotV, sgd)
 			golden.Check(t, "SGD weights", golden.Stat, gotW, wantW)
 			golden.Check(t, "SGD velocity", golden.Stat, gotV, wantV)
 			gotW, gotV = copied()
-			kernel.SGDStep(p, gotW, g, gotV, lr, momentum, decay, true)
+			sgd.Nesterov = true
+			kernel.MomentumStep(p, gotW, g, gotV, sgd)
 			golden.Check(t, "Nesterov weights", golden.Stat, gotW, nesterov)
 			gotW, gotV = copied()
-			kernel.LARSStep(p, gotW, g, gotV, lr, momentum, decay, trust)
+			kernel.MomentumStep(p, gotW, g, gotV, kernel.Momentum{LR: lr, Momentum: momentum, Scale: trust, Decay: trust * decay})
 			golden.Check(t, "LARS weights", golden.Stat, gotW, larsW)
 			golden.Check(t, "LARS velocity", golden.Stat, gotV, larsV)
+			gotW, gotV = copied()
+			square := append([]float32(nil), wantS...)
+			kernel.AdamStep(p, gotW, g, gotV, square, adam)
+			golden.Check(t, "Adam weights", golden.Stat, gotW, adamW)
+			golden.Check(t, "Adam mean", golden.Stat, gotV, adamM)
+			golden.Check(t, "Adam square", golden.Stat, square, adamS)
 			a, b := kernel.LARSNorms(p, w, g, decay)
 			golden.CheckValue(t, "LARS weight norm", golden.Loss, a, ww)
 			golden.CheckValue(t, "LARS gradient norm", golden.Loss, b, gg)

@@ -39,6 +39,7 @@ type machine struct {
 	sigmoid  func(y, x *float32, n int)
 	erf      func(y, x, gauss *float32, n int)
 	step     func(w, grad, velocity *float32, n int, s *stepScalars)
+	adamStep func(w, grad, mean, square *float32, n int, s *adamScalars)
 	squares  func(w, grad *float32, n int, decay float32) (ww, gg float64)
 
 	winograd4, winograd2 *winogradSet

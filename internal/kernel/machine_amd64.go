@@ -60,7 +60,10 @@ var avx512Machine = machine{
 	sigmoid:   sigmoidAVX512,
 	erf:       erfAVX512,
 	step: func(w, grad, velocity *float32, n int, s *stepScalars) {
-		stepAVX512(w, grad, velocity, n, s.lr, s.momentum, s.decay, s.trust, s.keep, s.look)
+		stepAVX512(w, grad, velocity, n, s.lr, s.momentum, s.scale, s.decay, s.keep, s.look)
+	},
+	adamStep: func(w, grad, mean, square *float32, n int, s *adamScalars) {
+		adamStepAVX512(w, grad, mean, square, n, s.scale, s.keep, s.beta1, s.rest1, s.beta2, s.rest2, s.root, s.epsilon, s.size)
 	},
 	squares: func(w, grad *float32, n int, decay float32) (ww, gg float64) {
 		if grad == nil {
@@ -119,7 +122,10 @@ var avx2Machine = machine{
 	sigmoid:   sigmoidAVX2,
 	erf:       erfAVX2,
 	step: func(w, grad, velocity *float32, n int, s *stepScalars) {
-		stepAVX2(w, grad, velocity, n, s.lr, s.momentum, s.decay, s.trust, s.keep, s.look)
+		stepAVX2(w, grad, velocity, n, s.lr, s.momentum, s.scale, s.decay, s.keep, s.look)
+	},
+	adamStep: func(w, grad, mean, square *float32, n int, s *adamScalars) {
+		adamStepAVX2(w, grad, mean, square, n, s.scale, s.keep, s.beta1, s.rest1, s.beta2, s.rest2, s.root, s.epsilon, s.size)
 	},
 	squares: func(w, grad *float32, n int, decay float32) (ww, gg float64) {
 		if grad == nil {

@@ -1,38 +1,63 @@
 package kernel
 
-// SGDStep takes one step of stochastic gradient descent with momentum in one pass:
+// Momentum is a step of stochastic gradient descent with a moving sum, velocity:
 //
-//	g = grad + decay·w   velocity = momentum·velocity + g
-//	w −= lr·velocity, or with nesterov lr·(g + momentum·velocity)
+//	g = Scale·grad + Decay·w   velocity = Momentum·velocity + g
+//	w −= LR·velocity, or with Nesterov LR·(g + Momentum·velocity)
 //
-// All have equal length; velocity starts as zeros. Source: torch.optim.SGD.
-func SGDStep(p *Pool, w, grad, velocity []float32, lr, momentum, decay float64, nesterov bool) {
-	s := stepScalars{lr: float32(lr), momentum: float32(momentum), decay: float32(decay), trust: 1, look: 1}
-	if nesterov {
-		s.keep, s.look = 1, float32(momentum)
+// Plain and layer-wise adaptive descent differ in Scale and Decay alone. Source:
+// torch.optim.SGD.
+type Momentum struct {
+	LR, Momentum float64
+	Scale, Decay float64
+	Nesterov     bool
+}
+
+// MomentumStep takes the step s in one pass. All have equal length; velocity starts
+// as zeros.
+func MomentumStep(p *Pool, w, grad, velocity []float32, s Momentum) {
+	mustLen("MomentumStep", "grad", len(grad), len(w))
+	mustLen("MomentumStep", "velocity", len(velocity), len(w))
+	c := stepScalars{lr: float32(s.LR), momentum: float32(s.Momentum), scale: float32(s.Scale), decay: float32(s.Decay), look: 1}
+	if s.Nesterov {
+		c.keep, c.look = 1, c.momentum
 	}
-	momentumStep(p, "SGDStep", w, grad, velocity, s)
-}
-
-// LARSStep takes one step of layer-wise adaptive rate scaling in one pass:
-//
-//	g = trust·(grad + decay·w)   velocity = momentum·velocity + g   w −= lr·velocity
-//
-// trust is eta·‖w‖/‖grad + decay·w‖ of the norms that LARSNorms gives, and 1 where
-// one of them is 0. All have equal length; velocity starts as zeros. Source:
-// arXiv:1708.03888, as in the published code of arXiv:2110.09348.
-func LARSStep(p *Pool, w, grad, velocity []float32, lr, momentum, decay, trust float64) {
-	momentumStep(p, "LARSStep", w, grad, velocity, stepScalars{
-		lr: float32(lr), momentum: float32(momentum), decay: float32(decay), trust: float32(trust), look: 1})
-}
-
-func momentumStep(p *Pool, op string, w, grad, velocity []float32, s stepScalars) {
-	mustLen(op, "grad", len(grad), len(w))
-	mustLen(op, "velocity", len(velocity), len(w))
-	p.sweep(flatArgs{n: len(w), y: w, a: grad, b: velocity, step: s}, func(p *Pool, task int, _ *worker) {
+	p.sweep(flatArgs{n: len(w), y: w, a: grad, b: velocity, step: c}, func(p *Pool, task int, _ *worker) {
 		f := &p.flat
 		i, n := f.span(task)
 		p.m.step(&f.y[i], &f.a[i], &f.b[i], n, &f.step)
+	})
+}
+
+// Adam is a step by the moving means of the gradient and of its square:
+//
+//	g = Scale·grad   mean = Beta1·mean + (1−Beta1)·g   square = Beta2·square + (1−Beta2)·g²
+//	w = Keep·w − Size·mean/(Root·√square + Epsilon)
+//
+// Keep is the decoupled weight decay; Size and Root carry the learning rate and the
+// corrections of the means' bias. Source: arXiv:1711.05101, algorithm 2.
+type Adam struct {
+	Scale, Keep   float64
+	Beta1, Beta2  float64
+	Root, Epsilon float64
+	Size          float64
+}
+
+// AdamStep takes the step s in one pass. All have equal length; the means start as
+// zeros.
+func AdamStep(p *Pool, w, grad, mean, square []float32, s Adam) {
+	mustLen("AdamStep", "grad", len(grad), len(w))
+	mustLen("AdamStep", "mean", len(mean), len(w))
+	mustLen("AdamStep", "square", len(square), len(w))
+	c := adamScalars{
+		scale: float32(s.Scale), keep: float32(s.Keep),
+		beta1: float32(s.Beta1), rest1: float32(1 - s.Beta1), beta2: float32(s.Beta2), rest2: float32(1 - s.Beta2),
+		root: float32(s.Root), epsilon: float32(s.Epsilon), size: float32(s.Size),
+	}
+	p.sweep(flatArgs{n: len(w), y: w, a: grad, b: mean, mask: square, adam: c}, func(p *Pool, task int, _ *worker) {
+		f := &p.flat
+		i, n := f.span(task)
+		p.m.adamStep(&f.y[i], &f.a[i], &f.b[i], &f.mask[i], n, &f.adam)
 	})
 }
 

@@ -97,7 +97,8 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		kernel.VICReg(p, 8, 32, 25, 25, 1, z, ws)
 		kernel.VICRegGrad(p, 8, 32, 25, 25, 1, dz, z, 1, ws)
 		kernel.LARSNorms(p, l.w, dw, 0.1)
-		kernel.SGDStep(p, l.w, dw, dw, 0.1, 0.9, 0, false)
+		kernel.MomentumStep(p, l.w, dw, dw, kernel.Momentum{LR: 0.1, Momentum: 0.9, Scale: 1})
+		kernel.AdamStep(p, l.w, dw, dw, dw, kernel.Adam{Scale: 1, Keep: 1, Root: 1, Epsilon: 1})
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations a step, want none", allocs)

@@ -26,6 +26,7 @@ var portableMachine = machine{
 	erf:            erfAll,
 	add:            add,
 	step:           step,
+	adamStep:       adamStep,
 	squares:        squares,
 	winograd4:      &portableWinograd4,
 	winograd2:      &portableWinograd2,
@@ -244,20 +245,42 @@ func add(y, a, b *float32, n int, floor float32) {
 
 // stepScalars are the constants of a momentum step.
 type stepScalars struct {
-	lr, momentum, decay float32
-	trust               float32 // scales the decayed gradient (LARS), 1 otherwise
-	keep, look          float32 // the step is keep·gradient + look·velocity
+	lr, momentum float32
+	scale, decay float32 // of the gradient and of the weights
+	keep, look   float32 // the step is keep·gradient + look·velocity
 }
 
-// step writes g = trust·(grad + decay·w), velocity = momentum·velocity + g and
+// step writes g = scale·grad + decay·w, velocity = momentum·velocity + g and
 // w −= lr·(keep·g + look·velocity).
 func step(w, grad, velocity *float32, n int, s *stepScalars) {
 	ws, gs, vs := view(w, n), view(grad, n), view(velocity, n)
 	for i := range ws {
-		g := s.trust * (gs[i] + s.decay*ws[i])
+		g := s.scale*gs[i] + s.decay*ws[i]
 		v := s.momentum*vs[i] + g
 		vs[i] = v
 		ws[i] -= s.lr * (s.keep*g + s.look*v)
+	}
+}
+
+// adamScalars are the constants of a step of Adam.
+type adamScalars struct {
+	scale, keep   float32 // of the gradient, of the weights
+	beta1, rest1  float32 // β and 1−β of the mean
+	beta2, rest2  float32 // of the mean square
+	root, epsilon float32 // the divisor is root·√square + epsilon
+	size          float32
+}
+
+// adamStep writes g = scale·grad, mean = beta1·mean + rest1·g,
+// square = beta2·square + rest2·g² and w = keep·w − size·mean/(root·√square + epsilon).
+func adamStep(w, grad, mean, square *float32, n int, s *adamScalars) {
+	ws, gs, ms, ss := view(w, n), view(grad, n), view(mean, n), view(square, n)
+	for i := range ws {
+		g := s.scale * gs[i]
+		m := s.beta1*ms[i] + s.rest1*g
+		v := s.beta2*ss[i] + s.rest2*(g*g)
+		ms[i], ss[i] = m, v
+		ws[i] = s.keep*ws[i] - s.size*m/(s.root*float32(math.Sqrt(float64(v)))+s.epsilon)
 	}
 }
 

@@ -1,13 +1,14 @@
-"""Ten steps of SGD and LARS, and learning-rate schedules, for the package train.
+"""Ten steps of SGD, AdamW and LARS, and learning-rate schedules, for the package train.
 
 Run: python3 testdata/gen/optim.py   (from the repository root)
 Made with torch 1.13.0, numpy 1.24.2; seed 20240611.
 
-SGD is torch.optim.SGD itself. LARS is written here from its formula (decay first,
-trust ratio eta*|p|/|d| without epsilon, 1 where a norm is 0, one-dimensional
-parameters neither decayed nor scaled) in float64, once, and in float32; the golden
-values are the float64 ones, "spread" the largest distance of the float32 run.
+SGD and AdamW are torch.optim's, clipping is torch.nn.utils.clip_grad_norm_. LARS, of
+which torch has none, is written here from the formulas of its four variants (named in
+lars below) in float64, once, and in float32; the golden values are the float64 ones,
+"spread" the largest distance of the float32 run.
 """
+import fnmatch
 import math
 import os
 
@@ -37,38 +38,67 @@ init["zero.weight"][:] = 0
 grads["still.weight"][:] = 0
 
 
-def sgd(momentum, nesterov, wd, exclude):
+def rule(name, v, wd, exclude, groups):
+    """Learning-rate factor, weight decay and whether LARS scales."""
+    out = [1.0, 0.0 if exclude and v.ndim == 1 else wd, not (exclude and v.ndim == 1)]
+    for pattern, factor, decay, adapt in groups:
+        if fnmatch.fnmatchcase(name, pattern):
+            return [factor, out[1] if decay is None else decay, out[2] if adapt is None else adapt]
+    return out
+
+
+def torch_optimizer(make, wd, exclude=False, groups=(), clip=0.0):
     p = {n: torch.nn.Parameter(torch.from_numpy(v.copy())) for n, v in init.items()}
-    decayed = [v for n, v in p.items() if not (exclude and v.ndim == 1)]
-    rest = [v for n, v in p.items() if exclude and v.ndim == 1]
-    groups = [{"params": decayed, "weight_decay": wd}] + ([{"params": rest, "weight_decay": 0}] if rest else [])
-    opt = torch.optim.SGD(groups, lr=1, momentum=momentum, nesterov=nesterov)
+    rules = {n: rule(n, v, wd, exclude, groups) for n, v in p.items()}
+    opt = make([{"params": [v], "weight_decay": rules[n][1], "factor": rules[n][0]} for n, v in p.items()])
     trace = {n: [] for n in p}
     for step in range(STEPS):
         for g in opt.param_groups:
-            g["lr"] = LRS[step]
+            g["lr"] = LRS[step] * g["factor"]
         for n, v in p.items():
             v.grad = torch.from_numpy(grads[n][step].copy())
+        if clip:
+            torch.nn.utils.clip_grad_norm_(p.values(), clip)
         opt.step()
         for n, v in p.items():
             trace[n].append(v.detach().numpy().copy())
     return {n: np.stack(t) for n, t in trace.items()}
 
 
-def lars(dtype, momentum, wd, eta, exclude):
+def lars(dtype, momentum, wd, eta, exclude, variant="directclr", groups=(), clip=0.0):
+    """directclr: q = eta*|p|/|g + wd*p|, 1 where a norm is 0. google: the same, lr inside
+    the moving sum. bolts: q = eta*|p|/(|g| + wd*|p| + 1e-8), neither q nor decay where a
+    norm or wd is 0. solo-learn: as bolts, whatever wd is, and q = min(q/lr, 1)."""
     p = {n: v.astype(dtype) for n, v in init.items()}
     m = {n: np.zeros_like(v) for n, v in p.items()}
     trace = {n: [] for n in p}
     for step in range(STEPS):
+        g = {n: grads[n][step].astype(dtype) for n in p}
+        if clip:
+            total = np.sqrt(sum(float(np.sum(np.square(v, dtype="f8"))) for v in g.values()))
+            g = {n: v * dtype(min(clip / (total + 1e-6), 1.0)) for n, v in g.items()}
         for n in p:
-            d = grads[n][step].astype(dtype)
-            if not (exclude and p[n].ndim == 1):
-                d = d + dtype(wd) * p[n]
-                np_, nd = np.linalg.norm(p[n]), np.linalg.norm(d)
-                q = eta * np_ / nd if np_ > 0 and nd > 0 else 1.0
-                d = d * dtype(q)
-            m[n] = dtype(momentum) * m[n] + d
-            p[n] = p[n] - dtype(LRS[step]) * m[n]
+            factor, decay, adapt = rule(n, p[n], wd, exclude, groups)
+            lr = LRS[step] * factor
+            norm, d, q = np.linalg.norm(p[n]), g[n], 1.0
+            if variant in ("directclr", "google"):
+                d = d + dtype(decay) * p[n]
+                if adapt and norm > 0 and np.linalg.norm(d) > 0:
+                    q = eta * norm / np.linalg.norm(d)
+            elif not adapt:
+                d = d + dtype(decay) * p[n]
+            elif norm != 0 and np.linalg.norm(d) != 0 and (decay != 0 or variant == "solo-learn"):
+                q = eta * norm / (np.linalg.norm(d) + norm * decay + 1e-8)
+                if variant == "solo-learn":
+                    q = min(q / lr, 1.0) if lr else 1.0
+                d = d + dtype(decay) * p[n]
+            d = d * dtype(q)
+            if variant == "google":
+                m[n] = dtype(momentum) * m[n] + dtype(lr) * d
+                p[n] = p[n] - m[n]
+            else:
+                m[n] = dtype(momentum) * m[n] + d
+                p[n] = p[n] - dtype(lr) * m[n]
             trace[n].append(p[n].copy())
     return {n: np.stack(t) for n, t in trace.items()}
 
@@ -77,28 +107,56 @@ arrays = {"lr": np.array(LRS)}
 for n in SHAPES:
     arrays["init/" + n] = init[n]
     arrays["grad/" + n] = grads[n]
-SGD = {  # momentum, nesterov, weight decay, exclude 1-d
-    "sgd": (0.9, False, 1e-2, False),
-    "sgd_nesterov": (0.9, True, 1e-2, False),
-    "sgd_plain": (0.0, False, 0.0, False),
-    "sgd_exclude": (0.9, False, 0.1, True),
+def sgd(momentum, nesterov):
+    return lambda groups: torch.optim.SGD(groups, lr=1, momentum=momentum, nesterov=nesterov)
+
+
+def adamw(beta1, beta2, eps):
+    return lambda groups: torch.optim.AdamW(groups, lr=1, betas=(beta1, beta2), eps=eps)
+
+
+# pattern, learning-rate factor, weight decay, LARS
+GROUPS = [("fc.*", 3.0, 0.2, None), ("*.weight", 0.5, None, False)]
+TORCH = {
+    "sgd": (sgd(0.9, False), 1e-2),
+    "sgd_nesterov": (sgd(0.9, True), 1e-2),
+    "sgd_plain": (sgd(0.0, False), 0.0),
+    "sgd_exclude": (sgd(0.9, False), 0.1, True),
+    "sgd_groups": (sgd(0.9, False), 0.1, True, GROUPS),
+    "sgd_clip": (sgd(0.9, False), 1e-2, False, (), 2.0),
+    "adamw": (adamw(0.9, 0.999, 1e-8), 1e-2),
+    "adamw_exclude": (adamw(0.8, 0.95, 1e-3), 0.1, True),
+    "adamw_groups": (adamw(0.9, 0.999, 1e-8), 0.1, True, GROUPS),
+    "adamw_clip": (adamw(0.9, 0.999, 1e-1), 1e-2, False, (), 2.0),
 }
-for name, args in SGD.items():
-    for n, t in sgd(*args).items():
+for name, args in TORCH.items():
+    for n, t in torch_optimizer(*args).items():
         arrays[f"{name}/{n}"] = t
 LARS = {  # momentum, weight decay, eta, exclude 1-d
     "lars": (0.9, 1e-2, 0.5, True),
     "lars_all": (0.9, 1e-2, 0.5, False),
     "lars_nodecay": (0.9, 0.0, 0.5, True),  # still.weight: |d| = 0
+    "lars_clip": (0.9, 1e-1, 0.5, True, "directclr", (), 2.0),
+    "lars_groups": (0.9, 1e-1, 0.5, True, "directclr", GROUPS),
+    "google": (0.9, 1e-2, 0.5, True, "google"),
+    "google_all": (0.9, 1e-2, 0.5, False, "google"),
+    "bolts": (0.9, 1e-2, 0.5, True, "bolts"),
+    "bolts_all": (0.9, 1e-2, 0.5, False, "bolts"),
+    "bolts_nodecay": (0.9, 0.0, 0.5, False, "bolts"),
+    "bolts_clip": (0.9, 1e-1, 0.5, True, "bolts", (), 2.0),
+    "solo": (0.9, 1e-2, 0.05, True, "solo-learn"),  # the cut at 1 acts at lr 0.01, 0.001
+    "solo_all": (0.9, 1e-2, 0.05, False, "solo-learn"),
+    "solo_nodecay": (0.9, 0.0, 0.05, True, "solo-learn"),
 }
-spread = 0.0
+spread, lars_arrays = 0.0, {}
 for name, args in LARS.items():
     wide, narrow = lars(np.float64, *args), lars(np.float32, *args)
     for n in wide:
-        arrays[f"{name}/{n}"] = wide[n]
+        lars_arrays[f"{name}/{n}"] = wide[n]
         spread = max(spread, np.abs(wide[n] - narrow[n]).max() / max(np.abs(wide[n]).max(), 1e-30))
 os.makedirs(OUT, exist_ok=True)
 np.savez_compressed(os.path.join(OUT, "optim.npz"), **arrays)
+np.savez_compressed(os.path.join(OUT, "lars.npz"), **lars_arrays)
 
 # The published schedule: 10 warm-up epochs of 7 steps, 30 epochs, lr 4.8.
 base, per, epochs, warm_epochs = 4.8, 7, 30, 10

@@ -68,25 +68,26 @@ func (v isa) flatPasses() {
 	RET()
 
 	v.step()
+	v.adamStep()
 	v.squares(false)
 	v.squares(true)
 }
 
 func (v isa) step() {
-	TEXT("step"+v.name, NOSPLIT, "func(w, grad, velocity *float32, n int, lr, momentum, decay, trust, keep, look float32)")
+	TEXT("step"+v.name, NOSPLIT, "func(w, grad, velocity *float32, n int, lr, momentum, scale, decay, keep, look float32)")
 	w, grad, velocity, n := pointer("w"), pointer("grad"), pointer("velocity"), pointer("n")
-	names := []string{"lr", "momentum", "decay", "trust", "keep", "look"}
+	names := []string{"lr", "momentum", "scale", "decay", "keep", "look"}
 	for i, name := range names {
 		v.broadcast(name, v.r(6+i))
 	}
-	lr, momentum, decay, trust, keep, look := v.r(6), v.r(7), v.r(8), v.r(9), v.r(10), v.r(11)
+	lr, momentum, scale, decay, keep, look := v.r(6), v.r(7), v.r(8), v.r(9), v.r(10), v.r(11)
 	at := func(p reg64, u int) Mem { return Mem{Base: p, Disp: u * v.bytes()} }
 	v.flat(n, 2, []reg64{w, grad, velocity}, func(u int, k mask) {
 		ws, g, vs := v.r(3*u), v.r(3*u+1), v.r(3*u+2)
 		v.load(at(w, u), ws, k)
 		v.load(at(grad, u), g, k)
+		VMULPS(scale, g, g)
 		VFMADD231PS(ws, decay, g)
-		VMULPS(trust, g, g)
 		v.load(at(velocity, u), vs, k)
 		VFMADD213PS(g, momentum, vs)
 		v.store(vs, at(velocity, u), k)
@@ -94,6 +95,39 @@ func (v isa) step() {
 		VFMADD231PS(vs, look, g)
 		VFNMADD231PS(lr, g, ws)
 		v.store(ws, at(w, u), k)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+func (v isa) adamStep() {
+	TEXT("adamStep"+v.name, NOSPLIT, "func(w, grad, mean, square *float32, n int, scale, keep, beta1, rest1, beta2, rest2, root, epsilon, size float32)")
+	w, grad, mean, square, n := pointer("w"), pointer("grad"), pointer("mean"), pointer("square"), pointer("n")
+	names := []string{"scale", "keep", "beta1", "rest1", "beta2", "rest2", "root", "epsilon", "size"}
+	for i, name := range names {
+		v.broadcast(name, v.r(4+i))
+	}
+	scale, keep, beta1, rest1, beta2, rest2, root, epsilon, size := v.r(4), v.r(5), v.r(6), v.r(7), v.r(8), v.r(9), v.r(10), v.r(11), v.r(12)
+	v.flat(n, 1, []reg64{w, grad, mean, square}, func(u int, k mask) {
+		ws, g, m, s := v.r(0), v.r(1), v.r(2), v.r(3)
+		v.load(Mem{Base: grad}, g, k)
+		VMULPS(scale, g, g)
+		v.load(Mem{Base: mean}, m, k)
+		VMULPS(beta1, m, m)
+		VFMADD231PS(g, rest1, m)
+		v.store(m, Mem{Base: mean}, k)
+		VMULPS(g, g, g)
+		v.load(Mem{Base: square}, s, k)
+		VMULPS(beta2, s, s)
+		VFMADD231PS(g, rest2, s)
+		v.store(s, Mem{Base: square}, k)
+		VSQRTPS(s, s)
+		VFMADD213PS(epsilon, root, s)
+		VMULPS(size, m, m)
+		VDIVPS(s, m, m)
+		v.load(Mem{Base: w}, ws, k)
+		VFMSUB213PS(m, keep, ws)
+		v.store(ws, Mem{Base: w}, k)
 	})
 	VZEROUPPER()
 	RET()
