@@ -29,6 +29,11 @@ func MomentumStep(p *Pool, w, grad, velocity []float32, s Momentum) {
 	})
 }
 
+// SGDStep is MomentumStep of a gradient as it is, grad + decay·w.
+func SGDStep(p *Pool, w, grad, velocity []float32, lr, momentum, decay float64, nesterov bool) {
+	MomentumStep(p, w, grad, velocity, Momentum{LR: lr, Momentum: momentum, Scale: 1, Decay: decay, Nesterov: nesterov})
+}
+
 // Adam is a step by the moving means of the gradient and of its square:
 //
 //	g = Scale·grad   mean = Beta1·mean + (1−Beta1)·g   square = Beta2·square + (1−Beta2)·g²
