@@ -19,3 +19,5 @@ func tile6AVX2(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k 
 func expSumAVX2(values *float64, n int, top float64) float64
 
 func symmetricRowsAVX2(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
+
+func rotateAVX2(z *float64, ld int, n int, cs *float64)

@@ -1126,3 +1126,60 @@ columns_end:
 	VMOVSD       X7, 24(R8)
 	VZEROUPPER
 	RET
+
+// func rotateAVX2(z *float64, ld int, n int, cs *float64)
+// Requires: AVX, FMA3
+TEXT ·rotateAVX2(SB), NOSPLIT, $0-32
+	MOVQ    z+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    cs+24(FP), BX
+	SHLQ    $0x03, CX
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD 64(AX), Y2
+	VMOVUPD 96(AX), Y3
+
+rows:
+	CMPQ         DX, $+1
+	JLT          rows_end
+	VBROADCASTSD (BX), Y12
+	VBROADCASTSD 8(BX), Y13
+	MOVQ         AX, SI
+	SUBQ         CX, SI
+	VMOVUPD      (SI), Y4
+	VMULPD       Y0, Y12, Y8
+	VFMADD231PD  Y4, Y13, Y8
+	VMOVUPD      Y8, (AX)
+	VMULPD       Y0, Y13, Y0
+	VFMSUB231PD  Y4, Y12, Y0
+	VMOVUPD      32(SI), Y5
+	VMULPD       Y1, Y12, Y9
+	VFMADD231PD  Y5, Y13, Y9
+	VMOVUPD      Y9, 32(AX)
+	VMULPD       Y1, Y13, Y1
+	VFMSUB231PD  Y5, Y12, Y1
+	VMOVUPD      64(SI), Y6
+	VMULPD       Y2, Y12, Y10
+	VFMADD231PD  Y6, Y13, Y10
+	VMOVUPD      Y10, 64(AX)
+	VMULPD       Y2, Y13, Y2
+	VFMSUB231PD  Y6, Y12, Y2
+	VMOVUPD      96(SI), Y7
+	VMULPD       Y3, Y12, Y11
+	VFMADD231PD  Y7, Y13, Y11
+	VMOVUPD      Y11, 96(AX)
+	VMULPD       Y3, Y13, Y3
+	VFMSUB231PD  Y7, Y12, Y3
+	MOVQ         SI, AX
+	ADDQ         $+16, BX
+	SUBQ         $+1, DX
+	JMP          rows
+
+rows_end:
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD Y3, 96(AX)
+	VZEROUPPER
+	RET

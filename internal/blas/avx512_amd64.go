@@ -35,3 +35,5 @@ func tile14AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int,
 func expSumAVX512(values *float64, n int, top float64) float64
 
 func symmetricRowsAVX512(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
+
+func rotateAVX512(z *float64, ld int, n int, cs *float64)

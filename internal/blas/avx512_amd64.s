@@ -3896,3 +3896,60 @@ columns_end:
 	VMOVSD        X7, 24(R8)
 	VZEROUPPER
 	RET
+
+// func rotateAVX512(z *float64, ld int, n int, cs *float64)
+// Requires: AVX, AVX512F
+TEXT ·rotateAVX512(SB), NOSPLIT, $0-32
+	MOVQ    z+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    cs+24(FP), BX
+	SHLQ    $0x03, CX
+	VMOVUPD (AX), Z0
+	VMOVUPD 64(AX), Z1
+	VMOVUPD 128(AX), Z2
+	VMOVUPD 192(AX), Z3
+
+rows:
+	CMPQ         DX, $+1
+	JLT          rows_end
+	VBROADCASTSD (BX), Z12
+	VBROADCASTSD 8(BX), Z13
+	MOVQ         AX, SI
+	SUBQ         CX, SI
+	VMOVUPD      (SI), Z4
+	VMULPD       Z0, Z12, Z8
+	VFMADD231PD  Z4, Z13, Z8
+	VMOVUPD      Z8, (AX)
+	VMULPD       Z0, Z13, Z0
+	VFMSUB231PD  Z4, Z12, Z0
+	VMOVUPD      64(SI), Z5
+	VMULPD       Z1, Z12, Z9
+	VFMADD231PD  Z5, Z13, Z9
+	VMOVUPD      Z9, 64(AX)
+	VMULPD       Z1, Z13, Z1
+	VFMSUB231PD  Z5, Z12, Z1
+	VMOVUPD      128(SI), Z6
+	VMULPD       Z2, Z12, Z10
+	VFMADD231PD  Z6, Z13, Z10
+	VMOVUPD      Z10, 128(AX)
+	VMULPD       Z2, Z13, Z2
+	VFMSUB231PD  Z6, Z12, Z2
+	VMOVUPD      192(SI), Z7
+	VMULPD       Z3, Z12, Z11
+	VFMADD231PD  Z7, Z13, Z11
+	VMOVUPD      Z11, 192(AX)
+	VMULPD       Z3, Z13, Z3
+	VFMSUB231PD  Z7, Z12, Z3
+	MOVQ         SI, AX
+	ADDQ         $+16, BX
+	SUBQ         $+1, DX
+	JMP          rows
+
+rows_end:
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VMOVUPD Z2, 128(AX)
+	VMOVUPD Z3, 192(AX)
+	VZEROUPPER
+	RET

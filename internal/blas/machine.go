@@ -13,6 +13,8 @@ type machine struct {
 	expStep       int // expSum takes multiples of this
 	symmetricRows func(a *float64, lda, n int, x, y, s, out *float64)
 	symmetricStep int // … and symmetricRows of this
+	rotate        func(z *float64, ld, n int, cs *float64)
+	rotateCols    int // columns that rotate turns
 }
 
 type tileFunc func(a, b, c *float64, lda, ldb, ldc, k int, alpha float64)

@@ -26,6 +26,7 @@ var avx512Machine = machine{
 	},
 	expSum: expSumAVX512, expStep: 16,
 	symmetricRows: symmetricRowsAVX512, symmetricStep: 8,
+	rotate: rotateAVX512, rotateCols: 32,
 }
 
 var avx2Machine = machine{
@@ -35,4 +36,5 @@ var avx2Machine = machine{
 	},
 	expSum: expSumAVX2, expStep: 8,
 	symmetricRows: symmetricRowsAVX2, symmetricStep: 4,
+	rotate: rotateAVX2, rotateCols: 16,
 }

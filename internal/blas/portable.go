@@ -6,6 +6,7 @@ import "math"
 var portableMachine = machine{
 	name: "portable", rows: 4, cols: 4, tile: tile,
 	expSum: expSum, expStep: 1, symmetricRows: symmetricRows, symmetricStep: 1,
+	rotate: rotate, rotateCols: 4,
 }
 
 func tile(rows int, pa, pb, pc *float64, lda, ldb, ldc, k int, alpha float64) {
@@ -61,4 +62,18 @@ func symmetricRows(pa *float64, lda, n int, px, py, ps, pout *float64) {
 		y[j] += s[0]*a0[j] + s[1]*a1[j] + s[2]*a2[j] + s[3]*a3[j]
 	}
 	out[0], out[1], out[2], out[3] = s0, s1, s2, s3
+}
+
+// rotate turns rotateCols columns through n rotations: of the row at z and the one
+// before it, z → c·z + s·p and p → c·p − s·z with the first pair (c, s) of cs; then of
+// that one and the one before it with the next pair, and so on. Rows are ld apart.
+func rotate(pz *float64, ld, n int, pcs *float64) {
+	for i := range n {
+		pair, z, p := view(at(pcs, 2*i), 2), view(at(pz, -i*ld), 4), view(at(pz, -(i+1)*ld), 4)
+		c, s := pair[0], pair[1]
+		for j, v := range z {
+			z[j] = c*v + s*p[j]
+			p[j] = c*p[j] - s*v
+		}
+	}
 }

@@ -36,6 +36,7 @@ func main() {
 	}
 	v.exponential()
 	v.symmetricRows()
+	v.rotations()
 	if err := os.WriteFile(*tables, v.table(), 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -297,6 +298,42 @@ func (v isa) symmetricRows() {
 		VUNPCKHPD(xmm[k], xmm[k], xmm[14])
 		VADDSD(xmm[14], xmm[k], xmm[k])
 		VMOVSD(xmm[k], Mem{Base: out, Disp: 8 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// rotations turns four vectors of columns through n rotations of neighbouring rows, from
+// the row at z downwards: see rotate.
+func (v isa) rotations() {
+	TEXT("rotate"+v.name, NOSPLIT, "func(z *float64, ld, n int, cs *float64)")
+	z, ld, n, cs := pointer("z"), pointer("ld"), pointer("n"), pointer("cs")
+	SHLQ(U8(3), ld)
+	c, s := v.r(12), v.r(13)
+	at := func(j int) Mem { return Mem{Base: z, Disp: j * v.bytes()} }
+	for j := range 4 {
+		VMOVUPD(at(j), v.r(j))
+	}
+	below := GP64()
+	loop("rows", n, 1, func() {
+		VBROADCASTSD(Mem{Base: cs}, c)
+		VBROADCASTSD(Mem{Base: cs, Disp: 8}, s)
+		MOVQ(z, below)
+		SUBQ(ld, below)
+		for j := range 4 {
+			row, turned, held := v.r(4+j), v.r(8+j), v.r(j)
+			VMOVUPD(Mem{Base: below, Disp: j * v.bytes()}, row)
+			VMULPD(held, c, turned)
+			VFMADD231PD(row, s, turned)
+			VMOVUPD(turned, at(j))
+			VMULPD(held, s, held)
+			VFMSUB231PD(row, c, held)
+		}
+		MOVQ(below, z)
+		ADDQ(I8(16), cs)
+	})
+	for j := range 4 {
+		VMOVUPD(v.r(j), at(j))
 	}
 	VZEROUPPER()
 	RET()

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"onnxclr/analysis/diagnosis"
+)
+
+func TestDiagnose(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("model.onnx"))
+	const images = "generated:textures?train=64&test=96&size=24"
+	base := []string{"diagnose", "--model", in("model.onnx"), "--data", images, "--image-size", "16", "-o", in("out")}
+	out := must(t, append(base, "--samples", "80")...).out
+	for _, want := range []string{"Representation r: ", "Mechanism 1 at the representation r", "Mechanism 2: ", "Verdict: "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, out)
+		}
+	}
+	b, err := os.ReadFile(in("out/diagnosis.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d diagnosis.Diagnosis
+	if err := json.Unmarshal(b, &d); err != nil {
+		t.Fatal(err)
+	}
+	if d.Augmentation[0].Pairs != 80 || len(d.Weights.Layers) != 3 || len(d.Verdict.Sentences) < 4 {
+		t.Errorf("%d pairs, %d layers, %d sentences", d.Augmentation[0].Pairs, len(d.Weights.Layers), len(d.Verdict.Sentences))
+	}
+	for _, name := range []string{"augmentation.png", "weights.png"} {
+		if st, err := os.Stat(filepath.Join(in("out"), name)); err != nil || st.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	refused(t, exitFailed, "pass --force", base...)
+	refused(t, exitUsage, "less than two batches", append(base, "--force", "--samples", "80", "--batch", "64")...)
+	refused(t, exitUsage, "name the images", "diagnose", "--model", in("model.onnx"), "-o", in("x"))
+}
