@@ -33,6 +33,7 @@ func main() {
 		reps    = flag.Int("reps", 5, "interleaved repetitions, after one that is not counted")
 		threads = flag.Int("threads", runtime.NumCPU(), "threads of every side")
 		clock   = flag.String("clock", "wall", "wall, or processor: processor time, which others on the machine disturb less; for our own engines and one thread")
+		images  = flag.String("pictures", "", "measure no network but reading JPEG files and making views of them, beside torchvision: WIDTHxHEIGHT@VIEW (such files are made) or FOLDER@VIEW, comma-separated")
 		report  = flag.String("markdown", "", "append the table to this file")
 		chart   = flag.String("chart", "", "measure nothing; draw the tables in the file of --from as this .png, .svg or .pdf")
 		from    = flag.String("from", "docs/benchmarks.md", "with --chart: Markdown with tables that this command printed")
@@ -48,6 +49,8 @@ func main() {
 		err = serve(os.Stdin, os.Stdout)
 	case *chart != "":
 		err = drawChart(*from, *chart)
+	case *images != "":
+		err = comparePictures(plan{python: *python, reps: *reps, report: *report}, fields(*images))
 	default:
 		err = compare(plan{python: *python, models: fields(*models), sizes: fields(*sizes), passes: fields(*passes),
 			engines: fields(*engines), reps: *reps, clock: *clock, threads: *threads, report: *report})

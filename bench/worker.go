@@ -75,6 +75,10 @@ func seconds(clock string) float64 {
 // symmetric InfoNCE of the representation, backward, SGD with momentum and the
 // running statistics; for the forward pass, the representation.
 func prepare(c benchCase) (step func() (float64, error), profile func(io.Writer), err error) {
+	if c.Pass == "pictures" {
+		step, err = preparePictures(c)
+		return step, func(io.Writer) {}, err
+	}
 	ckpt, err := importer.OpenCheckpoint(c.Checkpoint)
 	if err != nil {
 		return nil, nil, err
