@@ -49,8 +49,10 @@ func (ws *Workspace) Blur(img *Image, sigma float64) {
 		return
 	}
 	b := gaussianBox(sigma)
-	ws.blurRows(img, b)
-	ws.blurColumns(img, b)
+	if !ws.blurVector(img, b) {
+		ws.blurRows(img, b)
+		ws.blurColumns(img, b)
+	}
 }
 
 // blurRows blurs two rows at a time, one in each half of a lane pair.

@@ -29,6 +29,9 @@ type Workspace struct {
 	down   taps
 	rows   []uint8
 	lanes  [2][]uint64
+	source []uint8
+	lines  []uint8
+	planes []uint8
 }
 
 // fresh returns an image of the workspace with w×h pixels of any colour that is not
