@@ -47,31 +47,26 @@ func fromYCbCr(dst *augment.Image, m *image.YCbCr) {
 					out[x] = uint8((3*int32(near[x]) + int32(far[x]) + bias) >> 2)
 				}
 			default:
-				for x := range near {
-					sums[x] = 3*int32(near[x]) + int32(far[x])
-				}
-				both(out, sums)
+				spread(out, sums, near, far)
 			}
 		}
 		rowToRGB(dst.Pix[3*y*w:][:3*w], m.Y[y*m.YStride:][:w], cb[:w], cr[:w])
 	}
 }
 
-// both interpolates across sums of two rows with weights 3 and 1. out has room for
-// two values a sum, or one less.
-func both(out []uint8, sums []int32) {
-	n := len(sums)
-	last := sums[0]
-	for i, s := range sums {
-		next := s
-		if i+1 < n {
-			next = sums[i+1]
-		}
+// both computes what spread does of the samples from lo to hi−1. sums has room for as
+// many values as there are samples.
+func both(out []uint8, sums []int32, near, far []uint8, lo, hi int) {
+	n := len(near)
+	for x := max(lo-1, 0); x < min(hi+1, n); x++ {
+		sums[x] = 3*int32(near[x]) + int32(far[x])
+	}
+	for i := lo; i < hi; i++ {
+		s, last, next := sums[i], sums[max(i-1, 0)], sums[min(i+1, n-1)]
 		out[2*i] = uint8((3*s + last + 8) >> 4)
 		if 2*i+1 < len(out) {
 			out[2*i+1] = uint8((3*s + next + 7) >> 4)
 		}
-		last = s
 	}
 }
 
@@ -112,7 +107,8 @@ var chroma = func() (t struct{ redCr, greenCr, greenCb, blueCb [256]int32 }) {
 	return t
 }()
 
-func rowToRGB(dst, luma, cb, cr []uint8) {
+// pixelsToRGB is rowToRGB, pixel by pixel.
+func pixelsToRGB(dst, luma, cb, cr []uint8) {
 	cb, cr = cb[:len(luma)], cr[:len(luma)]
 	for i, y := range luma {
 		y, b, r := int32(y), cb[i], cr[i]
