@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/mat"
+
+	"onnxclr/internal/blas"
 )
 
 // Spectrum is what the covariance of one source of rows says, with the conventions
@@ -93,4 +95,9 @@ func roots(values []float64) []float64 {
 		}
 	}
 	return r
+}
+
+// eigen returns the eigenvalues of s, ascending, and its eigenvectors as rows.
+func eigen(s *mat.SymDense) (values, vectors []float64, err error) {
+	return blas.Eigen(s.SymmetricDim(), mat.DenseCopyOf(s).RawMatrix().Data)
 }
