@@ -42,6 +42,7 @@ type Chart struct {
 	Log   Log     // "" means Ln
 	Width float64 // inches; 0 means 5
 	DPI   int     // of a .png; 0 means 200
+	Of    string  // what the rows are, such as r or z, for the axis; "" leaves it out
 }
 
 // Write draws the spectra as an image of the format, one of Formats. Equal spectra
@@ -90,7 +91,11 @@ func (c Chart) Write(w io.Writer, format string, spectra []*Spectrum) error {
 // plot returns the axes and lines, and whether a line leaves them at the bottom and
 // whether one has its last live dimension ringed.
 func (c Chart) plot(spectra []*Spectrum) (p *plot.Plot, clipped, rings bool) {
-	p = newPlot(c.Title, "dimension index (sorted)", string(c.Log)+" singular value of covariance")
+	of := "covariance"
+	if c.Of != "" {
+		of += " of " + oneLine(c.Of)
+	}
+	p = newPlot(c.Title, "dimension index (sorted)", string(c.Log)+" singular value of "+of)
 	lines := make([]line, len(spectra))
 	top, bottom, last := math.Inf(-1), math.Inf(1), 1
 	for i, s := range spectra {
@@ -100,6 +105,9 @@ func (c Chart) plot(spectra []*Spectrum) (p *plot.Plot, clipped, rings bool) {
 		}
 		last = max(last, s.Dim-1)
 		clipped = clipped || lines[i].clipped
+		if b := s.Bootstrap; b != nil {
+			lines[i].low, lines[i].high = b.Low, b.High
+		}
 	}
 	if math.IsInf(top, -1) { // nothing but zeros
 		top, bottom = 0, c.Log.of(chartFloor)
@@ -139,6 +147,12 @@ func notes(spectra []*Spectrum, clipped, rings bool) []string {
 		live += " (ring: the last one)"
 	}
 	n = append(n, live+"; RankMe not centred, ε = "+power(RankMeEpsilon)+".")
+	for _, s := range spectra {
+		if s.Bootstrap != nil {
+			n = append(n, fmt.Sprintf("Bands: 95 %% of %d resamplings of the rows.", s.Bootstrap.Replicates))
+			break
+		}
+	}
 	if clipped {
 		n = append(n, "Triangle: what follows is 0 or below "+power(chartFloor)+" of the largest, the rounding of float32, and lies below the axis.")
 	}
@@ -167,7 +181,10 @@ func alike(spectra []*Spectrum) bool {
 type line struct {
 	points  plotter.XYs // the values above the floor
 	clipped bool        // whether more follow below it
-	ring    int         // index of the last live dimension where others follow above the floor, else −1
+	low     []float64   // a band around it; nil for none
+	high    []float64
+	log     Log
+	ring    int // index of the last live dimension where others follow above the floor, else −1
 	style   draw.LineStyle
 }
 
@@ -184,7 +201,7 @@ func (s *Spectrum) Drawn(log Log) (y []float64, clipped bool) {
 }
 
 func newLine(s *Spectrum, log Log) line {
-	l := line{ring: -1}
+	l := line{ring: -1, log: log}
 	var y []float64
 	y, l.clipped = s.Drawn(log)
 	for i, v := range y {
@@ -205,6 +222,16 @@ func (l line) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 	if l.clipped {
 		pts = append(pts, vg.Point{X: x(float64(len(l.points))), Y: c.Min.Y})
+	}
+	if l.low != nil {
+		var band []vg.Point
+		for i := range l.points {
+			band = append(band, vg.Point{X: x(float64(i)), Y: y(l.log.of(l.high[i]))})
+		}
+		for i := len(l.points) - 1; i >= 0; i-- {
+			band = append(band, vg.Point{X: x(float64(i)), Y: y(l.log.of(max(l.low[i], 1e-300)))})
+		}
+		c.FillPolygon(faded(l.style.Color), c.ClipPolygonXY(band))
 	}
 	solid := draw.GlyphStyle{Color: l.style.Color, Radius: 1.6, Shape: draw.CircleGlyph{}}
 	if len(pts) > 1 {

@@ -24,6 +24,27 @@ type Spectrum struct {
 	// the largest: smaller ones are noise of the solver.
 	SingularValues []float64 `json:"singular_values"`
 	Metrics        Metrics   `json:"metrics"`
+	// Those that take longer, where they were asked for.
+	More      *MoreMetrics `json:"more_metrics,omitempty"`
+	Bootstrap *Band        `json:"bootstrap,omitempty"`
+}
+
+// Band is between what values the singular values lie in 95 % of resamplings of the rows.
+type Band struct {
+	Replicates int       `json:"replicates"`
+	Low        []float64 `json:"low"`  // [D], the 2.5 % quantile of each
+	High       []float64 `json:"high"` // the 97.5 % quantile
+}
+
+// MoreMetrics are the rest of the literature's, by group of what they need.
+type MoreMetrics struct {
+	AlphaReQ        *float64       `json:"alpha_req"`        // null where the spectrum is too short
+	AUC             float64        `json:"auc"`              // of √λ
+	ConditionNumber *float64       `json:"condition_number"` // of √λ; null for infinity, from about 1e8 on
+	PseudoCondition float64        `json:"pseudo_condition"` // of √λ
+	Unit            *UnitMetrics   `json:"unit_rows,omitempty"`
+	Sample          *SampleMetrics `json:"sample,omitempty"`
+	Views           *ViewMetrics   `json:"views,omitempty"`
 }
 
 // Spectrum returns the spectrum of the rows added so far. It fails when there are

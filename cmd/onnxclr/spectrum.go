@@ -11,7 +11,6 @@ import (
 
 	"onnxclr/analysis"
 	"onnxclr/internal/file"
-	"onnxclr/internal/npy"
 )
 
 type spectrumOptions struct {
@@ -22,6 +21,11 @@ type spectrumOptions struct {
 	log            string
 	dpi            int
 	force          bool
+
+	of, invalid, classLabels, saveMoments, metricsCSV string
+	metrics                                           bool
+	bootstrap                                         int
+	seed                                              uint64
 }
 
 var spectrumVerb = &verb{
@@ -29,11 +33,13 @@ var spectrumVerb = &verb{
 	args:    "SRC… -o CHART.png|.svg|.pdf",
 	summary: "chart the singular values of embeddings and count collapsed dimensions",
 	about: `
-Each SRC is a .npy file of embeddings, samples × features, of any float or integer type; one
-curve a file. The chart shows the sorted logarithms of the singular values of their covariance
-(arXiv:2110.09348, figures 2 and 7), the table on standard output the same numbers in short:
-live dimensions (above 1e-6 of the largest singular value), RankMe, effective rank (of the
-centred rows), stable rank (not centred) and participation ratio.
+Each SRC is a file of embeddings, samples × features, of any float or integer type: .npy, .npz or
+.safetensors (FILE:NAME where it holds several arrays), .csv; or moments that --save-moments
+wrote. FILE[A:B] takes the columns from A up to B. One curve a source. The chart shows the sorted
+logarithms of the singular values of their covariance (arXiv:2110.09348, figures 2 and 7), the
+table on standard output the same numbers in short: live dimensions (above 1e-6 of the largest
+singular value), RankMe, effective rank (of the centred rows), stable rank (not centred) and
+participation ratio. --metrics adds the literature's others, with their conventions.
 
 By default rows are scaled to unit length first and the covariance is divided by N−1, as the
 paper's code does; its equation 1 divides by N (--ddof 0). RankMe as published takes rows as
@@ -46,6 +52,14 @@ they are (--normalize=false).`,
 		f.BoolVar(&o.normalize, "normalize", true, "scale rows to unit length first")
 		f.IntVar(&o.ddof, "ddof", 1, "the covariance is divided by N−ddof, `0 or 1`")
 		f.StringVar(&o.log, "log", "ln", "logarithm of the vertical axis, `ln or log10`")
+		f.StringVar(&o.of, "of", "", "what the rows are, `r, z` or a word, for the axis")
+		f.BoolVar(&o.metrics, "metrics", false, "compute the other metrics too, those of pairs on a sample of 2048 rows")
+		f.StringVar(&o.metricsCSV, "metrics-csv", "", "write all metrics to this `file` as CSV; - for standard output")
+		f.IntVar(&o.bootstrap, "bootstrap", 0, "`number` of resamplings of the rows for bands of 95 %; each reads the source again")
+		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the resampling")
+		f.StringVar(&o.classLabels, "class-labels", "", "`file` of labels, .npy, one a row: adds the spectra between and within classes (one source)")
+		f.StringVar(&o.invalid, "invalid", "fail", "rows with NaN or infinity, or zero ones where rows are scaled: `fail or drop`")
+		f.StringVar(&o.saveMoments, "save-moments", "", "write the moments of one source to this `file`, .npz, to be merged or charted later")
 		f.StringVar(&o.json, "json", "", "write spectra and metrics to this `file` as JSON; - for standard output")
 		f.StringVar(&o.csv, "csv", "", "write the singular values to this `file` as CSV; - for standard output")
 		f.IntVar(&o.dpi, "dpi", 200, "dots an inch of a .png")
@@ -58,7 +72,7 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 	if err := o.check(sources); err != nil {
 		return err
 	}
-	if err := mayWrite(o.force, sources, o.out, o.json, o.csv); err != nil {
+	if err := mayWrite(o.force, inputs(sources), o.out, o.json, o.csv, o.saveMoments, o.metricsCSV); err != nil {
 		return err
 	}
 	labels := o.labels
@@ -67,11 +81,11 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 	}
 	var spectra []*analysis.Spectrum
 	for i, source := range sources {
-		s, err := o.spectrum(ctx, t, source, labels[i])
+		more, err := o.spectra(ctx, t, source, labels[i])
 		if err != nil {
 			return err
 		}
-		spectra = append(spectra, s)
+		spectra = append(spectra, more...)
 	}
 	return o.write(t, spectra)
 }
@@ -79,7 +93,15 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 func (o *spectrumOptions) check(sources []string) error {
 	switch {
 	case len(sources) == 0:
-		return usagef("name at least one .npy file of embeddings")
+		return usagef("name at least one file of embeddings")
+	case o.invalid != "fail" && o.invalid != "drop":
+		return usagef("--invalid is %q, want fail or drop", o.invalid)
+	case o.bootstrap != 0 && (o.bootstrap < 2 || o.bootstrap > 10000):
+		return usagef("--bootstrap is %d, want 2 to 10000", o.bootstrap)
+	case o.classLabels != "" && len(sources) > 1:
+		return usagef("--class-labels are those of one source, %d are given", len(sources))
+	case o.saveMoments != "" && len(sources) > 1:
+		return usagef("--save-moments keeps those of one source, %d are given", len(sources))
 	case o.out == "":
 		return usagef("say where the chart goes, with -o CHART.png")
 	case len(o.labels) > 0 && len(o.labels) != len(sources):
@@ -90,8 +112,8 @@ func (o *spectrumOptions) check(sources []string) error {
 		return usagef("--log is %q, want ln or log10", o.log)
 	case o.dpi < 20 || o.dpi > 2400:
 		return usagef("--dpi is %d, want 20 to 2400", o.dpi)
-	case o.json == "-" && o.csv == "-":
-		return usagef("--json and --csv cannot both go to standard output")
+	case stdouts(o.json, o.csv, o.metricsCSV) > 1:
+		return usagef("only one of --json, --csv and --metrics-csv can go to standard output")
 	}
 	if _, err := analysis.FormatOf(o.out); err != nil {
 		return usageError(err.Error())
@@ -99,57 +121,12 @@ func (o *spectrumOptions) check(sources []string) error {
 	return nil
 }
 
-// spectrum streams the rows of one file.
-func (o *spectrumOptions) spectrum(ctx context.Context, t *terminal, source, label string) (*analysis.Spectrum, error) {
-	if ext := strings.ToLower(filepath.Ext(source)); ext == ".npz" {
-		return nil, fmt.Errorf("%s: holds several arrays; save the embeddings as one .npy", source)
-	}
-	a, err := npy.Open(source)
-	if err != nil {
-		return nil, err
-	}
-	defer a.Close()
-	if len(a.Shape) != 2 {
-		return nil, fmt.Errorf("%s: array has shape %v, want two dimensions: samples × features", source, a.Shape)
-	}
-	n, dim := a.Shape[0], a.Shape[1]
-	m, err := analysis.NewMoments(dim, o.normalize)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
-	}
-	const block = 256
-	rows := make([]float64, block*dim)
-	for first := 0; first < n; first += block {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		t.progress("%s: %d of %d rows", label, first, n)
-		k := min(block, n-first)
-		if err := a.Rows(first, k, rows); err != nil {
-			return nil, fmt.Errorf("%s: %w", source, err)
-		}
-		if err := m.Add(rows[:k*dim]); err != nil {
-			return nil, fmt.Errorf("%s: %w", source, err)
-		}
-		a.Forget(first, k)
-	}
-	t.progress("%s: eigenvalues of a %d×%d covariance", label, dim, dim)
-	s, err := m.Spectrum(label, o.ddof)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
-	}
-	if n <= dim {
-		t.warn("%s: %d samples in %d dimensions leave at most %d live ones, whatever the model", label, n, dim, n-1)
-	}
-	return s, nil
-}
-
 func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error {
 	format, err := analysis.FormatOf(o.out)
 	if err != nil {
 		return err
 	}
-	chart := analysis.Chart{Log: analysis.Log(o.log), DPI: o.dpi}
+	chart := analysis.Chart{Log: analysis.Log(o.log), DPI: o.dpi, Of: o.of}
 	outputs := []struct {
 		path  string
 		write func(io.Writer) error
@@ -157,6 +134,7 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 		{o.out, func(w io.Writer) error { return chart.Write(w, format, spectra) }},
 		{o.json, func(w io.Writer) error { return analysis.WriteJSON(w, spectra) }},
 		{o.csv, func(w io.Writer) error { return analysis.WriteCSV(w, spectra) }},
+		{o.metricsCSV, func(w io.Writer) error { return analysis.WriteMetricsCSV(w, spectra) }},
 	}
 	var written []string
 	for _, out := range outputs {
@@ -174,8 +152,12 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 		}
 		written = append(written, out.path)
 	}
-	if o.json != "-" && o.csv != "-" {
+	if o.json != "-" && o.csv != "-" && o.metricsCSV != "-" {
 		printMetrics(t, spectra)
+		if o.metrics {
+			t.print("\n")
+			t.table(analysis.MetricsTable(spectra), 2)
+		}
 	}
 	t.say("wrote %s", strings.Join(written, ", "))
 	return nil
@@ -191,12 +173,32 @@ func printMetrics(t *terminal, spectra []*analysis.Spectrum) {
 	t.table(rows, 1)
 }
 
+// stdouts counts the outputs that go to standard output.
+func stdouts(paths ...string) (n int) {
+	for _, p := range paths {
+		if p == "-" {
+			n++
+		}
+	}
+	return n
+}
+
+// inputs are the files that sources are read from.
+func inputs(sources []string) []string {
+	paths := make([]string, len(sources))
+	for i, s := range sources {
+		paths[i] = inputPath(s)
+	}
+	return paths
+}
+
 // fileLabels are the names of files without folder and extension, or the paths
 // where names repeat.
 func fileLabels(paths []string) []string {
 	count := map[string]int{}
 	name := func(path string) string {
-		return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+		of := inputPath(path)
+		return strings.TrimSuffix(filepath.Base(of), filepath.Ext(of)) + path[len(of):]
 	}
 	for _, p := range paths {
 		count[name(p)]++

@@ -160,7 +160,7 @@ func TestSpectrumRefuses(t *testing.T) {
 		{"maps.npy", "s.png", "two dimensions"},
 		{"cut.npy", "s.png", "truncated"},
 		{"text.npy", "s.png", "not a valid npy"},
-		{"a.npz", "s.png", "several arrays"},
+		{"a.npz", "s.png", "not a valid npz"},
 		{"missing.npy", "s.png", "no such file"},
 		{"good.npy", "there.png", "--force"},
 		{"good.npy", "nowhere/s.png", "nowhere"},

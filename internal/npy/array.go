@@ -230,6 +230,10 @@ func decode[T float32 | float64 | int64](dst []T, a *Array, off, stride int) {
 		for i := range dst {
 			dst[i] = T(math.Float64frombits(u64(off + i*stride)))
 		}
+	case weights.BFloat16:
+		for i := range dst {
+			dst[i] = T(math.Float32frombits(uint32(u16(off+i*stride)) << 16))
+		}
 	case weights.Float16:
 		for i := range dst {
 			dst[i] = T(weights.HalfToFloat32(u16(off + i*stride)))

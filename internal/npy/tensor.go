@@ -1,6 +1,7 @@
 package npy
 
 import (
+	"fmt"
 	"slices"
 
 	"onnxclr/importer/weights"
@@ -26,4 +27,16 @@ func (a *Array) Tensor(name string) *weights.Tensor {
 		}
 	})
 	return t
+}
+
+// OfTensor returns the tensor as an array, over its own bytes.
+func OfTensor(t *weights.Tensor) (*Array, error) {
+	size, err := weights.ByteSize(t.Shape, t.DType)
+	switch {
+	case err != nil:
+		return nil, err
+	case size != len(t.Data):
+		return nil, FormatError(fmt.Sprintf("shape %v of %v needs %d bytes, %d are there", t.Shape, t.DType, size, len(t.Data)))
+	}
+	return &Array{Header: Header{DType: t.DType, Shape: slices.Clone(t.Shape)}, data: t.Data}, nil
 }

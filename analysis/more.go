@@ -1,0 +1,144 @@
+package analysis
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"onnxclr/internal/npy"
+)
+
+// Complete adds the other metrics to a spectrum of these moments; sample may be nil.
+func (m *Moments) Complete(s *Spectrum, sample *Sample) error {
+	sigma := roots(s.SingularValues)
+	more := &MoreMetrics{AUC: AUC(sigma), PseudoCondition: PseudoCondition(sigma)}
+	if a := AlphaReQ(s.SingularValues); finite(a) {
+		more.AlphaReQ = &a
+	}
+	if c := ConditionNumber(sigma); finite(c) {
+		more.ConditionNumber = &c
+	}
+	if m.normalize {
+		u, err := m.Unit()
+		if err != nil {
+			return err
+		}
+		more.Unit = &u
+	}
+	if sample != nil {
+		p, err := sample.Metrics()
+		if err != nil {
+			return err
+		}
+		more.Sample = &p
+	}
+	s.More = more
+	return nil
+}
+
+// NewBand returns the band of the singular values, [D], of resamplings.
+func NewBand(replicates [][]float64) *Band {
+	d := len(replicates[0])
+	b := &Band{Replicates: len(replicates), Low: make([]float64, d), High: make([]float64, d)}
+	values := make([]float64, len(replicates))
+	for k := range d {
+		for i, r := range replicates {
+			values[i] = r[k]
+		}
+		slices.Sort(values)
+		b.Low[k], b.High[k] = quantile(values, 0.025), quantile(values, 0.975)
+	}
+	return b
+}
+
+// quantile interpolates between sorted values, as numpy.quantile does.
+func quantile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	i := min(int(at), len(sorted)-2)
+	if i < 0 {
+		return sorted[0]
+	}
+	f := at - float64(i)
+	return sorted[i] + f*(sorted[i+1]-sorted[i])
+}
+
+// Save writes the moments as a .npz archive that Load reads, so that those of data spread
+// over machines can be merged.
+func (m *Moments) Save(w io.Writer) error {
+	m.fold()
+	flags := []int64{momentsVersion, int64(m.n), int64(m.dim), 0}
+	if m.normalize {
+		flags[3] = 1
+	}
+	origin := m.origin
+	if origin == nil {
+		origin = make([]float64, m.dim)
+	}
+	full := slices.Clone(m.scatter)
+	for i := range m.dim {
+		for j := range i {
+			full[i*m.dim+j] = full[j*m.dim+i]
+		}
+	}
+	return npy.WriteZip(w, []npy.Named{
+		{Name: momentsName, Shape: []int{len(flags)}, Data: flags},
+		{Name: "origin", Shape: []int{m.dim}, Data: origin},
+		{Name: "mean", Shape: []int{m.dim}, Data: m.mean},
+		{Name: "scatter", Shape: []int{m.dim, m.dim}, Data: full},
+	})
+}
+
+const (
+	momentsName    = "onnxclr_moments"
+	momentsVersion = 1
+)
+
+// IsMoments reports whether an archive holds moments.
+func IsMoments(z *npy.Archive) bool { return slices.Contains(z.Names, momentsName) }
+
+// LoadMoments reads what Save wrote.
+func LoadMoments(z *npy.Archive) (*Moments, error) {
+	a, err := z.Get(momentsName)
+	if err != nil {
+		return nil, err
+	}
+	flags, err := a.Int64s()
+	if err != nil {
+		return nil, err
+	}
+	if len(flags) != 4 || flags[0] != momentsVersion {
+		return nil, fmt.Errorf("moments of version %v, want %d", flags, momentsVersion)
+	}
+	n, dim := flags[1], flags[2]
+	if n < 0 || n > 1<<53 || dim < 1 || dim > maxDim {
+		return nil, fmt.Errorf("moments of %d rows of %d values", n, dim)
+	}
+	m := &Moments{dim: int(dim), n: int(n), normalize: flags[3] == 1}
+	for _, part := range []struct {
+		name string
+		to   *[]float64
+		size int
+	}{{"origin", &m.origin, m.dim}, {"mean", &m.mean, m.dim}, {"scatter", &m.scatter, m.dim * m.dim}} {
+		a, err := z.Get(part.name)
+		if err != nil {
+			return nil, err
+		}
+		if a.Len() != part.size {
+			return nil, fmt.Errorf("%s of moments has shape %v, want %d numbers", part.name, a.Shape, part.size)
+		}
+		if *part.to, err = a.Float64s(); err != nil {
+			return nil, err
+		}
+		for i, v := range *part.to {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return nil, fmt.Errorf("%s of moments holds %v at %d", part.name, v, i)
+			}
+		}
+	}
+	m.block = make([]float64, 0, blockRows*m.dim)
+	if m.n == 0 {
+		m.origin = nil
+	}
+	return m, nil
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"onnxclr/importer/safetensors"
+	"onnxclr/importer/weights"
+	"onnxclr/internal/file"
+	"onnxclr/internal/npy"
+)
+
+// The same rows in every format give the same bytes of JSON.
+func TestSpectrumFormats(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	const n, d = 300, 5
+	values := make([]float64, n*d)
+	floats := make([]float32, n*d)
+	var text strings.Builder
+	text.WriteString("a,b,c,d,e\n")
+	for i := range values {
+		floats[i] = float32(math.Sin(float64(i*i)) * float64(1+i%d))
+		values[i] = float64(floats[i])
+		text.WriteString(fmt.Sprint(values[i]))
+		if i%d == d-1 {
+			text.WriteString("\n")
+		} else {
+			text.WriteString(", ")
+		}
+	}
+	saveArray(t, dir, "x.npy", []int{n, d}, floats)
+	write := func(name string, f func(io.Writer) error) {
+		t.Helper()
+		if err := file.Write(in(name), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("x.npz", func(w io.Writer) error {
+		return npy.WriteZip(w, []npy.Named{{Name: "other", Shape: []int{1}, Data: []float64{1}}, {Name: "z", Shape: []int{n, d}, Data: values}})
+	})
+	write("x.safetensors", func(w io.Writer) error {
+		return safetensors.Write(w, []*weights.Tensor{weights.FromFloat32("z", []int{n, d}, floats)}, nil)
+	})
+	write("x.csv", func(w io.Writer) error { _, err := io.WriteString(w, text.String()); return err })
+	spectrum := func(source string, more ...string) string {
+		t.Helper()
+		return must(t, append([]string{"spectrum", source, "--label", "x", "-o", in("s.png"), "--force", "--json", "-", "-q"}, more...)...).out
+	}
+	want := spectrum(in("x.npy"))
+	for _, source := range []string{"x.npz:z", "x.safetensors:z", "x.safetensors", "x.csv", "x.npy[0:5]", "x.npy[:]"} {
+		if got := spectrum(in(source)); got != want {
+			t.Errorf("%s gives another spectrum than x.npy", source)
+		}
+	}
+	if got := spectrum(in("x.npy[1:3]")); !strings.Contains(got, `"dim": 2`) {
+		t.Errorf("two columns give %s", got)
+	}
+	// Moments of parts, merged, are those of the whole.
+	saveArray(t, dir, "a.npy", []int{100, d}, floats[:100*d])
+	saveArray(t, dir, "b.npy", []int{200, d}, floats[100*d:])
+	for _, part := range []string{"a", "b"} {
+		must(t, "spectrum", in(part+".npy"), "-o", in("s.png"), "--force", "--save-moments", in(part+"-m.npz"), "-q")
+	}
+	if out := must(t, "merge", in("a-m.npz"), in("b-m.npz"), "-o", in("m.npz")).out; !strings.Contains(out, "300 rows of 5 values") {
+		t.Errorf("merge says %q", out)
+	}
+	merged, whole := spectrum(in("m.npz")), want
+	for _, key := range []string{`"samples": 300`, `"rankme": `} {
+		i, j := strings.Index(merged, key), strings.Index(whole, key)
+		if i < 0 || j < 0 || merged[i:i+len(key)+10] != whole[j:j+len(key)+10] {
+			t.Errorf("merged moments differ in %s", key)
+		}
+	}
+
+	saveArray(t, dir, "m.npy", []int{1}, []float32{1})
+	os.WriteFile(in("bad.csv"), []byte("1,2\n3\n"), 0o600)
+	os.WriteFile(in("word.csv"), []byte("1,2\n3,x\n"), 0o600)
+	os.WriteFile(in("none.csv"), []byte("a,b\n"), 0o600)
+	for source, say := range map[string]string{
+		"x.npz": "name one", "x.npz:y": "no array", "x.safetensors:y": "no tensor", "x.npy[3:9]": "columns 3 to 9 asked of 5", "x.npy[4:2]": "are none",
+		"bad.csv": "line 2 has 1 columns", "word.csv": "line 2, column 2", "none.csv": "no row of numbers", "x.pkl": "pickles are not read",
+	} {
+		refused(t, exitFailed, say, "spectrum", in(source), "-o", in("s.png"), "--force")
+	}
+	refused(t, exitFailed, "does not hold moments", "merge", in("x.npz"), "-o", in("y.npz"))
+	refused(t, exitUsage, "holds moments, not rows", "spectrum", in("m.npz"), "--bootstrap", "3", "-o", in("s.png"), "--force")
+}
+
+func TestSpectrumOptionsAddUp(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	const n, d = 400, 4
+	rows, labels := make([]float32, n*d), make([]int64, n)
+	for i := range n {
+		labels[i] = int64(i % 3)
+		for j := range d {
+			rows[i*d+j] = float32(math.Sin(float64(7*i*d+3*j)) + 5*float64(i%3)*float64(j%2))
+		}
+	}
+	saveArray(t, dir, "x.npy", []int{n, d}, rows)
+	saveArray(t, dir, "l.npy", []int{n}, labels)
+	saveArray(t, dir, "short.npy", []int{3}, labels[:3])
+	base := []string{"spectrum", in("x.npy"), "-o", in("s.png"), "--force"}
+	out := must(t, append(base, "--metrics", "--bootstrap", "8", "--class-labels", in("l.npy"), "--normalize=false", "--json", in("s.json"), "--metrics-csv", in("m.csv"), "--of", "r")...)
+	for _, want := range []string{"x, between classes", "x, within classes", "TwoNN dimension", "pseudo-condition"} {
+		if !strings.Contains(out.out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, out.out)
+		}
+	}
+	if !strings.Contains(out.err, "% of the variance lies between its 3 classes") {
+		t.Errorf("says %s", out.err)
+	}
+	b, err := os.ReadFile(in("s.json"))
+	if err != nil || !strings.Contains(string(b), `"bootstrap"`) || !strings.Contains(string(b), `"more_metrics"`) {
+		t.Errorf("the JSON lacks bootstrap or metrics: %v", err)
+	}
+	refused(t, exitFailed, "3 labels for the 400 rows", append(base, "--class-labels", in("short.npy"))...)
+	refused(t, exitUsage, "--bootstrap is 1", append(base, "--bootstrap", "1")...)
+
+	rows[5*d] = float32(math.NaN())
+	for j := range d {
+		rows[9*d+j] = 0
+	}
+	saveArray(t, dir, "bad.npy", []int{n, d}, rows)
+	r := must(t, "spectrum", in("bad.npy"), "-o", in("s.png"), "--force", "--invalid", "drop")
+	if !strings.Contains(r.err, "dropped 2 rows") || !strings.Contains(r.out, "398") {
+		t.Errorf("dropping says %q and %q", r.err, r.out)
+	}
+}
