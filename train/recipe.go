@@ -33,6 +33,16 @@ type Recipe struct {
 	Corrupt   string `yaml:"corrupt" note:"images that cannot be read: fail, or skip (the next one takes the place)"`
 	Workers   int    `yaml:"workers" note:"decoding and augmenting; 0 = one a core" free:"true"`
 
+	Augment       string    `yaml:"augmentation" group:"Augmentation" note:"paper (two different views) or simclr (google's, full strength); the settings below start from it"`
+	CropScale     float64   `yaml:"crop_scale_min" note:"smallest part of an image's area that a view shows"`
+	CropFilter    string    `yaml:"crop_filter" note:"bicubic, bilinear"`
+	FlipProb      float64   `yaml:"flip_prob" note:"probability of a mirrored view"`
+	Jitter        []float64 `yaml:"jitter" note:"strength in brightness, contrast, saturation, hue"`
+	JitterProb    float64   `yaml:"jitter_prob" note:"probability of jittered colours"`
+	GrayscaleProb float64   `yaml:"grayscale_prob" note:"probability of a gray view"`
+	BlurProb      []float64 `yaml:"blur_prob" note:"probability of blur, of view 1 and view 2 or of both"`
+	SolarizeProb  []float64 `yaml:"solarize_prob" note:"probability of inverted bright values, of view 1 and view 2 or of both"`
+
 	MicroBatch int `yaml:"micro_batch" note:"images of a step computed at a time, in the memory of so many (gradient caching); batch normalisation sees them alone; 0 = all"`
 
 	Optimizer    string  `yaml:"optimizer" group:"Optimization" note:"lars, sgd, adamw"`
@@ -86,6 +96,8 @@ var choices = map[string][]string{
 	"split":        {"auto", "train", "test", "val", "all"},
 	"precision":    {"fp32", "bf16"},
 	"corrupt":      {"fail", "skip"},
+	"augmentation": {"paper", "simclr"},
+	"crop_filter":  {"bicubic", "bilinear"},
 }
 
 // Defaults returns the paper's recipe for a method (arXiv:2110.09348, section 6
@@ -98,7 +110,8 @@ var choices = map[string][]string{
 // weight decay of that.
 func Defaults(method string) Recipe {
 	r := Recipe{
-		Split: "auto", Corrupt: "fail", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
+		Augment: "paper",
+		Split:   "auto", Corrupt: "fail", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
 		Method: method, Projector: "mlp", ProjDim: 128, Loss: "infonce", Temp: 0.1,
 		BarlowLambda: 0.0051, BarlowScale: 1, VICInvariance: 25, VICVariance: 25, VICCovariance: 1,
 		Optimizer: "lars", LRScaling: "none", Momentum: 0.9, WeightDecay: 1e-6, LarsVariant: "directclr", LarsEta: 0.001, ExcludeNorm: true,
@@ -106,6 +119,7 @@ func Defaults(method string) Recipe {
 		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,
 		Epochs: 100, Precision: "fp32", KeepCheckpoints: 2,
 	}
+	r.augmentAs(views["paper"])
 	if method == "directclr" {
 		r.Projector, r.ProjDim, r.D0 = "none", 0, 360
 	}

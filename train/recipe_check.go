@@ -80,6 +80,22 @@ func (r *Recipe) problems() []problem {
 		whole("d0", r.D0, 1, 1<<20)
 	}
 	whole("projector_dim", r.ProjDim, 1, 1<<20)
+	choice("augmentation", r.Augment)
+	choice("crop_filter", r.CropFilter)
+	probability := func(key string, v ...float64) {
+		for _, p := range v {
+			number(key, p, p >= 0 && p <= 1, "a probability, from 0 to 1")
+		}
+	}
+	number("crop_scale_min", r.CropScale, r.CropScale > 0 && r.CropScale <= 1, "a number above 0, up to 1")
+	probability("flip_prob", r.FlipProb)
+	probability("jitter_prob", r.JitterProb)
+	probability("grayscale_prob", r.GrayscaleProb)
+	probability("blur_prob", r.BlurProb...)
+	probability("solarize_prob", r.SolarizeProb...)
+	bad(len(r.BlurProb) == 2, "blur_prob", fmt.Sprint(r.BlurProb), "two numbers, of view 1 and view 2, or one of both")
+	bad(len(r.SolarizeProb) == 2, "solarize_prob", fmt.Sprint(r.SolarizeProb), "two numbers, of view 1 and view 2, or one of both")
+	bad(strengths(r.Jitter), "jitter", fmt.Sprint(r.Jitter), "four numbers from 0: brightness, contrast, saturation, and hue up to 0.5")
 	choice("loss", r.Loss)
 	number("temperature", r.Temp, r.Temp >= 1e-4 && r.Temp <= 1e4, "a number from 0.0001 to 10000")
 	weight := func(key string, v float64) { number(key, v, v >= 0 && v <= 1e6, "a number from 0 to 1000000") }
@@ -139,6 +155,7 @@ func (r *Recipe) unused() map[string]string {
 	when(r.Loss != "barlow", "loss "+r.Loss, "barlow_lambda", "barlow_scale")
 	when(r.Loss != "vicreg", "loss "+r.Loss, "vicreg_invariance", "vicreg_variance", "vicreg_covariance")
 	when(r.Views != "", "views", "split", "image_size", "workers", "corrupt")
+	when(r.Views != "", "views", augmentationKeys...)
 	when(r.Optimizer != "lars", "optimizer "+r.Optimizer, "lars_eta", "lars_variant")
 	when(r.Optimizer != "adamw", "optimizer "+r.Optimizer, "adam_beta1", "adam_beta2", "adam_eps")
 	when(r.Optimizer == "adamw", "optimizer adamw", "momentum")

@@ -121,6 +121,7 @@ func Resolve(settings ...Setting) (Recipe, []string, error) {
 	if !r.Given["weight_decay"] && r.Optimizer == "adamw" {
 		r.WeightDecay = defaultAdamDecay
 	}
+	r.settleAugmentation()
 	if r.Given["warmup_steps"] && r.WarmupSteps == 0 {
 		r.WarmupEpochs = 0
 	}

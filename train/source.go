@@ -68,6 +68,9 @@ func openImages(r *Recipe, warn func(string)) (Source, error) {
 
 func (s *images) start(step int) (err error) {
 	s.loader, err = data.NewTraining(s.set, s.recipe.Batch, s.recipe.ImageSize, s.recipe.Seed, step, s.recipe.Workers)
+	if err == nil {
+		s.loader.Augment(s.recipe.Augmentation().Pipelines(s.recipe.ImageSize))
+	}
 	if err == nil && s.recipe.micro() > 0 {
 		s.loader.KeepBytes()
 	}

@@ -4,18 +4,23 @@ import (
 	"context"
 	"image/png"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"onnxclr/internal/file"
+	"onnxclr/train"
 	"onnxclr/train/data"
 )
 
 type augmentOptions struct {
+	flags            *pflag.FlagSet
 	data, split, out string
-	count, size      int
-	seed             uint64
+	recipe           string
+	count            int
 	force            bool
+	values           map[string]*setting // of the recipe's keys
 }
 
 var augmentVerb = &verb{
@@ -23,18 +28,21 @@ var augmentVerb = &verb{
 	args:    "--data D -o SHEET.png",
 	summary: "show what training sees: images beside their two views",
 	about: `
-Each image stands beside the two views that a run with this seed and image size shows the
-network in its first epoch. D is what train takes.`,
+Each image stands beside the two views that a run with this recipe, seed and image size shows
+the network in its first epoch; what makes them is printed. D is what train takes.`,
 	example: "onnxclr augment --data generated:textures --image-size 64 -o views.png",
 	prepare: func(f *pflag.FlagSet) action {
-		o := &augmentOptions{}
+		o := &augmentOptions{flags: f, values: map[string]*setting{}}
 		f.StringVar(&o.data, "data", "", "the `data set`")
 		f.StringVar(&o.split, "split", data.Auto, "`part` of the data: auto (train, or all if there are no splits), train, test, val, all")
+		f.StringVar(&o.recipe, "recipe", "", "YAML `file` of settings, as train takes; those of the views, the image size and the seed matter")
 		f.IntVar(&o.count, "count", 12, "`images`, spread evenly over the data")
-		f.IntVar(&o.size, "image-size", paperSize, "height and width of a view in `pixels`")
-		f.Uint64Var(&o.seed, "seed", 0, "the run's `seed`")
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the sheet, .png")
 		f.BoolVar(&o.force, "force", false, "replace an existing output")
+		for _, key := range append([]string{"image_size", "seed"}, train.AugmentationKeys()...) {
+			name := strings.ReplaceAll(key, "_", "-")
+			o.values[name] = recipeFlag(f, key, name)
+		}
 		return o.run
 	},
 }
@@ -49,8 +57,13 @@ func (o *augmentOptions) run(ctx context.Context, t *terminal, args []string) er
 		return usagef("say where the sheet goes, with -o SHEET.png")
 	case o.count < 1 || o.count > 1000:
 		return usagef("--count is %d, want 1 to 1000", o.count)
-	case o.size < 8 || o.size > 1024:
-		return usagef("--image-size is %d, want 8 to 1024", o.size)
+	}
+	r, err := o.settle()
+	if err != nil {
+		return err
+	}
+	if r.ImageSize > 1024 {
+		return usagef("image-size is %d, want 8 to 1024", r.ImageSize)
 	}
 	if err := hasExtension(o.out, ".png"); err != nil {
 		return err
@@ -63,13 +76,40 @@ func (o *augmentOptions) run(ctx context.Context, t *terminal, args []string) er
 		return err
 	}
 	defer ds.Close()
-	sheet, err := data.ContactSheet(ds, o.count, o.seed, o.size)
+	views := r.Augmentation().Pipelines(r.ImageSize)
+	sheet, err := data.ContactSheet(ds, o.count, r.Seed, r.ImageSize, views...)
 	if err != nil {
 		return err
 	}
 	if err := file.WriteNew(o.out, o.force, func(w io.Writer) error { return png.Encode(stoppable{ctx, w}, sheet) }); err != nil {
 		return err
 	}
+	for i, view := range views {
+		t.say("view %d: %v", i+1, view)
+	}
 	t.say("wrote %s", o.out)
 	return nil
+}
+
+// settle returns the recipe of the views.
+func (o *augmentOptions) settle() (train.Recipe, error) {
+	var settings []train.Setting
+	if o.recipe != "" {
+		var err error
+		if settings, err = train.ReadRecipe(o.recipe); err != nil {
+			return train.Recipe{}, err
+		}
+	}
+	// Ready-made views have no augmentation; those of the data named here have.
+	settings = slices.DeleteFunc(settings, func(s train.Setting) bool { return s.Key == "views" })
+	for name, value := range o.values {
+		if o.flags.Changed(name) {
+			settings = append(settings, train.Flag(name, value.text))
+		}
+	}
+	r, _, err := train.Resolve(settings...)
+	if err != nil {
+		return r, usageError(err.Error())
+	}
+	return r, nil
 }

@@ -285,6 +285,14 @@ func TestAugment(t *testing.T) {
 	must(t, "augment", "--data", textures, "--image-size", "16", "--count", "4", "-o", sheet)
 	a, _ := os.ReadFile(sheet)
 	must(t, "augment", "--data", textures, "--image-size", "16", "--count", "4", "--seed", "9", "-o", sheet, "--force")
+	recipe := filepath.Join(filepath.Dir(sheet), "views.yaml")
+	if err := os.WriteFile(recipe, []byte("augmentation: simclr\nimage_size: 16\nviews: elsewhere\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := must(t, "augment", "--data", textures, "--recipe", recipe, "--solarize-prob", "0,1", "-o", sheet, "--force"); !strings.Contains(r.err+r.out, "RandomResizedCrop(16, ") || !strings.Contains(r.err+r.out, "Solarize(p=1,") || !strings.Contains(r.err+r.out, "GaussianBlur(p=0.5,") {
+		t.Errorf("augment with a recipe says\n%s%s", r.out, r.err)
+	}
+	refused(t, exitUsage, "want a probability", "augment", "--data", textures, "--flip-prob", "2", "-o", sheet, "--force")
 	b, _ := os.ReadFile(sheet)
 	if len(a) == 0 || bytes.Equal(a, b) {
 		t.Error("--seed does not change the views")

@@ -1,7 +1,6 @@
 package augment
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 )
@@ -38,28 +37,9 @@ func (p Pipeline) String() string {
 	return strings.Join(names, " → ")
 }
 
-// Contrastive returns the pipeline of view 1 or 2 of the paper (arXiv:2110.09348,
-// appendix D, and its published code), which gives size×size pixels. The two are
-// asymmetric: view 1 is always blurred and never solarised, view 2 is blurred with
-// probability 0.1 and solarised with 0.2. Normalize follows it.
-func Contrastive(view, size int) Pipeline {
-	blur, solarize := 1.0, 0.0
-	switch view {
-	case 1:
-	case 2:
-		blur, solarize = 0.1, 0.2
-	default:
-		panic(fmt.Sprintf("augment: view %d, there are 1 and 2", view))
-	}
-	return Pipeline{
-		RandomResizedCrop{Size: size, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3. / 4, 4. / 3}, Filter: Bicubic},
-		HorizontalFlip{P: 0.5},
-		ColorJitter{P: 0.8, Brightness: 0.4, Contrast: 0.4, Saturation: 0.2, Hue: 0.1},
-		RandomGrayscale{P: 0.2},
-		GaussianBlur{P: blur, Radius: [2]float64{0.1, 2}},
-		Solarize{P: solarize, Threshold: 128},
-	}
-}
+// Contrastive returns the paper's pipeline of view 1 or 2, which gives size×size
+// pixels: see Paper.
+func Contrastive(view, size int) Pipeline { return Paper().Pipeline(view, size) }
 
 // Evaluation returns the pipeline that embeddings are computed with: the shorter
 // side resized to size·256/224, bilinear, and the centre size×size pixels cut out

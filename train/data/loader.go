@@ -170,6 +170,10 @@ func (l *Loader) start() {
 // their Images is nil, Rows gives what it would hold. It is called before the first Next.
 func (l *Loader) KeepBytes() { l.bytes = true }
 
+// Augment makes the views with other pipelines than the loader was made with, as many
+// and of the same size. It is called before the first Next.
+func (l *Loader) Augment(views []augment.Pipeline) { l.o.Views = views }
+
 // StepsPerEpoch is the number of batches of one pass.
 func (l *Loader) StepsPerEpoch() int { return l.perEpoch }
 

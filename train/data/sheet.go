@@ -12,9 +12,12 @@ import (
 
 // ContactSheet draws n images of ds, spread evenly over it, each beside the two
 // views a run with this seed shows the network in epoch 0: original, view 1, view 2.
-// Cells are of size×size pixels, the view size. Originals are fitted into theirs.
-func ContactSheet(ds Dataset, n int, seed uint64, size int) (*image.RGBA, error) {
+// The views are made by the two pipelines given, or by the paper's. Cells are of size×size pixels, the view size. Originals are fitted into theirs.
+func ContactSheet(ds Dataset, n int, seed uint64, size int, views ...augment.Pipeline) (*image.RGBA, error) {
 	n = min(n, ds.Len())
+	if len(views) == 0 {
+		views = augment.Paper().Pipelines(size)
+	}
 	if n < 1 || size < 1 || size > 1024 {
 		return nil, fmt.Errorf("a sheet of %d images of %d pixels, want at least one image and 1 to 1024 pixels", n, size)
 	}
@@ -47,7 +50,7 @@ func ContactSheet(ds Dataset, n int, seed uint64, size int) (*image.RGBA, error)
 		put(ws.Resize(img, img.Bounds(), w, h, augment.Bilinear), x+(size-w)/2, y+(size-h)/2)
 		for view := 1; view <= 2; view++ {
 			r := stream.New(seed, viewStream, 0, uint64(i), uint64(view-1))
-			put(augment.Contrastive(view, size).Apply(&ws, img, r), x+view*(size+gap), y)
+			put(views[view-1].Apply(&ws, img, r), x+view*(size+gap), y)
 		}
 	}
 	return sheet, nil
