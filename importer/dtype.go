@@ -14,7 +14,7 @@ import (
 	"onnxclr/importer/weights"
 )
 
-// A model's weights are float32. What a checkpoint had instead is kept beside them,
+// Convert makes all weights float32. What a checkpoint had instead is kept beside them,
 // so that Export can write it again: the types in the metadata and, where float64
 // numbers had to be rounded, what was rounded off.
 
@@ -170,8 +170,15 @@ func restore(m *onnx.Model, tensors []*weights.Tensor, dtype string) ([]*weights
 			out[i] = unround(t, rest.Data)
 			continue
 		}
+		if to == weights.Invalid || !t.DType.IsFloat() {
+			out[i] = t
+			continue
+		}
 		var exact bool
-		if out[i], exact = convertTo(t, to); !exact {
+		if out[i], exact, err = t.As(to); err != nil {
+			return nil, "", err
+		}
+		if !exact {
 			rounded[to]++
 		}
 	}
@@ -191,7 +198,8 @@ func origin(dtype string) string {
 	return "asked for"
 }
 
-// targetTypes returns the type to write of a floating-point tensor by its key.
+// targetTypes returns the type to write of a floating-point tensor by its key;
+// weights.Invalid where that is the type it has.
 func targetTypes(m *onnx.Model, dtype string) (func(key string) weights.DType, error) {
 	all := func(d weights.DType) func(string) weights.DType { return func(string) weights.DType { return d } }
 	if dtype != "" && dtype != DTypeSame {
@@ -200,7 +208,7 @@ func targetTypes(m *onnx.Model, dtype string) (func(key string) weights.DType, e
 	}
 	switch source := m.Meta(MetaSourceDType); source {
 	case "":
-		return all(weights.Float32), nil
+		return all(weights.Invalid), nil
 	case mixed:
 	default:
 		d, err := parseDType(source)
@@ -223,10 +231,7 @@ func targetTypes(m *onnx.Model, dtype string) (func(key string) weights.DType, e
 		}
 	}
 	return func(key string) weights.DType {
-		if d, ok := types[key]; ok {
-			return d
-		}
-		return weights.Float32
+		return types[key]
 	}, nil
 }
 

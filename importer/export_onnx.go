@@ -16,8 +16,8 @@ import (
 // external data, and of what is trained from it, until Export writes such a file.
 const MetaExternal = "external_data"
 
-// externalSuffix is what the name of a model's external file has behind the model's.
-const externalSuffix = ".data"
+// ExternalSuffix is what the name of a model's external file has behind the model's.
+const ExternalSuffix = ".data"
 
 func exportONNX(m *onnx.Model, path string, force bool) (*ExportReport, error) {
 	eval := evaluation(m)
@@ -35,7 +35,7 @@ func exportONNX(m *onnx.Model, path string, force bool) (*ExportReport, error) {
 		return r, file.WriteNew(path, force, buffered(eval.Encode))
 	}
 	// The data first: a model is not there before what it refers to.
-	data := path + externalSuffix
+	data := path + ExternalSuffix
 	if _, err := os.Lstat(path); err == nil && !force {
 		return nil, file.Exists(path)
 	}

@@ -173,8 +173,8 @@ func without(tensors []*weights.Tensor, names ...string) []*weights.Tensor {
 // halve converts a float32 tensor whose values are float16 numbers.
 func halve(t *testing.T, x *weights.Tensor) *weights.Tensor {
 	t.Helper()
-	h, ok := narrow(x, weights.Float16)
-	if !ok {
+	h, ok, err := x.As(weights.Float16)
+	if !ok || err != nil {
 		t.Fatalf("%s is not exactly float16", x.Name)
 	}
 	return h

@@ -132,6 +132,9 @@ func AttachHead(m *onnx.Model, h Head) error {
 		batch = in[0].Shape[0]
 	}
 	m.Graph.Outputs = append(m.Graph.Outputs, onnx.FloatValue(EmbeddingName, batch, onnx.Dim{Value: int64(width)}))
+	if err := matchHead(m, r); err != nil {
+		return err
+	}
 	declare(m)
 	text, err := json.Marshal(h)
 	if err != nil {

@@ -71,8 +71,11 @@ func dataSize(g *onnx.Graph) int {
 	return size
 }
 
-// inline checks a model and dissolves the functions it calls.
+// inline puts the nodes in order, checks a model and dissolves the functions it calls.
 func inline(m *onnx.Model) error {
+	if m.Graph != nil {
+		m.Graph.Sort()
+	}
 	if err := onnx.Check(m); err != nil || len(m.Functions) == 0 {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 // Representation returns the name of the tensor [N,D] that an encoder's training and
 // analysis look at: the output "representation" if there is one; otherwise, seen
-// from the first output back through linear layers, biases, activations and
+// from the first output back through linear layers, biases, activations, casts and
 // dropout, what the global average pooling and its Flatten produce; in a network
 // without such a pooling, the input of the last linear layer.
 func Representation(m *onnx.Model) (string, error) {
@@ -63,7 +63,7 @@ func behindHead(g *onnx.Graph, producer map[string]*onnx.Node, name string) (fou
 			default:
 				return linear, fmt.Sprintf("node %q (%s)", n.Name, n.OpType)
 			}
-		case "Relu", "LeakyRelu", "Elu", "Gelu", "Tanh", "Sigmoid", "Softmax", "LogSoftmax", "BatchNormalization", "LayerNormalization", "Dropout", "Identity":
+		case "Relu", "LeakyRelu", "Elu", "Gelu", "Tanh", "Sigmoid", "Softmax", "LogSoftmax", "BatchNormalization", "LayerNormalization", "Dropout", "Identity", "Cast", "CastLike":
 		case "Flatten", "Reshape", "Squeeze":
 			if vector == "" {
 				vector = name

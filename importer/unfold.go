@@ -31,8 +31,8 @@ func (m *Model) Folded() ([]FoldedConv, error) {
 			continue
 		}
 		w := m.ONNX.Graph.Initializer(n.Input(1))
-		if w == nil || len(w.Shape) < 3 || w.DType != weights.Float32 {
-			return nil, fmt.Errorf("convolution %q (weight %q) has no float32 initializer as its weight, nothing can be put back behind it", n.Name, n.Input(1))
+		if w == nil || len(w.Shape) < 3 || !w.DType.IsFloat() {
+			return nil, fmt.Errorf("convolution %q (weight %q) has no initializer of floating-point numbers as its weight, nothing can be put back behind it", n.Name, n.Input(1))
 		}
 		out = append(out, FoldedConv{Output: n.Outputs[0], Weight: w.Name, Channels: w.Shape[0]})
 	}
@@ -72,15 +72,23 @@ func (m *Model) RestoreBatchNorm(moments map[string]ChannelMoments) error {
 			// What evaluation adds, exactly: bias − (its mean, as kept) scaled by 1.
 			beta[c] = float32(float64(mean[c]) + bias[c])
 		}
-		u.insert(n, gamma, beta, mean, variance)
+		if err := u.insert(n, gamma, beta, mean, variance); err != nil {
+			return err
+		}
 	}
 	u.finish()
 	return nil
 }
 
 // foldTolerance is how far, relative to a layer's weights in L2, a folded layer may
-// lie from its checkpoint's: float32 rounding, with room for float16 checkpoints.
-const foldTolerance = 2e-3
+// lie from its checkpoint's: float32 rounding, with room for float16 models and
+// checkpoints; more for bfloat16, which has three bits less.
+func foldTolerance(d weights.DType) float64 {
+	if d == weights.BFloat16 {
+		return 1.6e-2
+	}
+	return 2e-3
+}
 
 // RestoreBatchNormFrom undoes the folding with the checkpoint that the model was
 // exported from: the layers get its weights and statistics. A layer that is not the
@@ -158,8 +166,9 @@ func (u *unfolder) bias(n *onnx.Node, channels int) ([]float64, error) {
 	return bias, nil
 }
 
-// insert puts the normalisation behind n and takes n's bias away.
-func (u *unfolder) insert(n *onnx.Node, gamma, beta, mean, variance []float32) {
+// insert puts the normalisation, of the type of n's weight, behind n and takes n's bias
+// away.
+func (u *unfolder) insert(n *onnx.Node, gamma, beta, mean, variance []float32) error {
 	name := u.normName(n)
 	output := n.Outputs[0]
 	n.Outputs[0] = u.free(output + "_before_norm")
@@ -169,7 +178,11 @@ func (u *unfolder) insert(n *onnx.Node, gamma, beta, mean, variance []float32) {
 	}
 	for i, values := range [][]float32{gamma, beta, mean, variance} {
 		key := u.free(name + "." + normSuffixes[i])
-		u.g.AddInitializer(onnx.NewTensor(weights.FromFloat32(key, []int{len(values)}, values)))
+		t, _, err := weights.FromFloat32(key, []int{len(values)}, values).As(u.g.Initializer(n.Input(1)).DType)
+		if err != nil {
+			return err
+		}
+		u.g.AddInitializer(onnx.NewTensor(t))
 		norm.Inputs = append(norm.Inputs, key)
 	}
 	if u.training {
@@ -180,6 +193,7 @@ func (u *unfolder) insert(n *onnx.Node, gamma, beta, mean, variance []float32) {
 		n.Inputs = n.Inputs[:2]
 	}
 	u.behind[n] = norm
+	return nil
 }
 
 // normName is the path of the normalisation's module, as PyTorch's ResNets and the
@@ -267,13 +281,18 @@ func (u *unfolder) restoreFrom(n *onnx.Node, f FoldedConv, held map[string]*weig
 		shift2 += want*want + float64(beta[c])*float64(beta[c])
 	}
 	// A comparison that NaN fails.
-	if !(math.Sqrt(off) <= foldTolerance*math.Sqrt(norm2)) || !(math.Sqrt(shift) <= foldTolerance*math.Sqrt(shift2)+1e-6) {
+	tolerance := max(foldTolerance(own.DType), foldTolerance(held[keys[0]].DType))
+	if !(math.Sqrt(off) <= tolerance*math.Sqrt(norm2)) || !(math.Sqrt(shift) <= tolerance*math.Sqrt(shift2)+1e-6) {
 		return fmt.Errorf("the checkpoint's %q with %q, folded, is not the model's convolution (relative difference %.2g, bias %.2g): the model was exported from other weights; use batchnorm calibrate",
 			keys[0], norm, math.Sqrt(off/norm2), math.Sqrt(shift/max(shift2, 1e-30)))
 	}
-	u.g.SetInitializer(weights.FromFloat32(own.Name, own.Shape, w))
-	u.insert(n, gamma, beta, mean, variance)
-	return nil
+	kept, _, err := held[keys[0]].As(own.DType)
+	if err != nil {
+		return err
+	}
+	// A copy: the checkpoint is closed before the model is.
+	u.g.SetInitializer(&weights.Tensor{Name: own.Name, DType: kept.DType, Shape: own.Shape, Data: slices.Clone(kept.Data)})
+	return u.insert(n, gamma, beta, mean, variance)
 }
 
 // finish puts the new nodes in their places and drops the biases.

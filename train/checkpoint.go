@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,9 +23,12 @@ import (
 // been made. It appears whole, by a rename, and holds
 //
 //	model.onnx             parameters and running statistics
+//	model.onnx.data        the same of a model that one file cannot hold
+//	masters.safetensors    in float32, those that model.onnx has had to round to its types
 //	optimizer.safetensors  the optimizer's state
 //	state.json             a state
 const (
+	mastersName   = "masters.safetensors"
 	optimizerName = "optimizer.safetensors"
 	stateName     = "state.json"
 )
@@ -51,10 +55,10 @@ func checkpointPath(dir string, step int) string {
 	return filepath.Join(dir, checkpointsName, strconv.Itoa(step))
 }
 
-// writeCheckpoint saves s with what the writers produce and then removes all but
-// the newest keep checkpoints. A crash or error at any point leaves the earlier
+// writeCheckpoint saves s with the files in parts and then removes all but the newest
+// keep checkpoints. A crash or error at any point leaves the earlier
 // checkpoints as they were; an error leaves nothing of the new one.
-func writeCheckpoint(dir string, s state, keep int, model, optimizer func(io.Writer) error) (err error) {
+func writeCheckpoint(dir string, s state, keep int, parts []entry) (err error) {
 	parent := filepath.Join(dir, checkpointsName)
 	tmp := filepath.Join(parent, fmt.Sprintf(".%d.tmp", s.Step))
 	defer func() {
@@ -70,10 +74,7 @@ func writeCheckpoint(dir string, s state, keep int, model, optimizer func(io.Wri
 		return err
 	}
 	s.Version, s.Files = stateVersion, map[string]fileSum{}
-	for _, part := range []struct {
-		name  string
-		write func(io.Writer) error
-	}{{modelName, model}, {optimizerName, optimizer}} {
+	for _, part := range parts {
 		sum := &counter{hash: sha256.New()}
 		err := file.Write(filepath.Join(tmp, part.name), func(w io.Writer) error { return part.write(io.MultiWriter(w, sum)) })
 		if err != nil {
@@ -167,6 +168,14 @@ func readCheckpoint(dir string, step int) (state, error) {
 		return fail("%s is of step %d", stateName, s.Step)
 	}
 	for _, name := range []string{modelName, optimizerName} {
+		if _, ok := s.Files[name]; !ok {
+			return fail("%s does not list %s", stateName, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
+		if name != filepath.Base(name) {
+			return fail("%s lists %q, which is no name of a file", stateName, name)
+		}
 		f, err := os.Open(filepath.Join(path, name))
 		if err != nil {
 			return fail("%w", err)

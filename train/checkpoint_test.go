@@ -15,9 +15,14 @@ func put(text string) func(io.Writer) error {
 	return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
 }
 
+// filesOf are the files of a checkpoint of these writers.
+func filesOf(model, optimizer func(io.Writer) error) []entry {
+	return []entry{{modelName, model}, {optimizerName, optimizer}}
+}
+
 func mustWrite(t *testing.T, dir string, step, keep int) {
 	t.Helper()
-	if err := writeCheckpoint(dir, state{Step: step, Data: "data"}, keep, put(fmt.Sprint("model ", step)), put("optimizer")); err != nil {
+	if err := writeCheckpoint(dir, state{Step: step, Data: "data"}, keep, filesOf(put(fmt.Sprint("model ", step)), put("optimizer"))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -65,14 +70,14 @@ func TestNewestCheckpointsAreKept(t *testing.T) {
 func TestFailedCheckpointLeavesTheOlder(t *testing.T) {
 	full := errors.New("no space left on device")
 	failing := func(w io.Writer) error { io.WriteString(w, "half"); return full }
-	for name, parts := range map[string][2]func(io.Writer) error{
+	for name, p := range map[string][2]func(io.Writer) error{
 		"model":     {failing, put("x")},
 		"optimizer": {put("x"), failing},
 	} {
 		dir := t.TempDir()
 		mustWrite(t, dir, 1, 1)
 		before := tree(t, dir)
-		err := writeCheckpoint(dir, state{Step: 2}, 1, parts[0], parts[1])
+		err := writeCheckpoint(dir, state{Step: 2}, 1, filesOf(p[0], p[1]))
 		if !errors.Is(err, full) || !strings.Contains(err.Error(), "saving the checkpoint of step 2") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -119,9 +118,6 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 	}
 	l.program, l.z, l.loss = first.program, first.z, first.loss
 	for _, p := range l.program.Params {
-		if d := l.model.ONNX.Graph.Initializer(p.Name).DType; d != weights.Float32 {
-			return fmt.Errorf("parameter %q is %v; only float32 is trained, convert the model first", p.Name, d)
-		}
 		l.params = append(l.params, Param{p.Name, p.Shape, p.Value})
 	}
 	if err := checkGroups(r.Groups, l.params); err != nil {
@@ -200,20 +196,32 @@ func planOptions(r *Recipe, keep []*G.Node) vm.Options {
 	return vm.Options{Keep: keep, Exact: r.Exact, Precision: precisions[r.Precision]}
 }
 
-// restore takes the step and the optimizer's state from a checkpoint.
+// restore takes the step, the optimizer's state and the weights that the model could not
+// hold from a checkpoint.
 func (l *learner) restore(dir string, saved *state) error {
 	l.step, l.counted = saved.Step, saved.Step
-	path := filepath.Join(checkpointPath(dir, saved.Step), optimizerName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	tensors, _, err := safetensors.Read(b)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err := l.optimizer.SetState(l.params, tensors); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	for _, part := range []struct {
+		name string
+		set  func([]*weights.Tensor) error
+	}{
+		{optimizerName, func(ts []*weights.Tensor) error { return l.optimizer.SetState(l.params, ts) }},
+		{mastersName, l.restoreMasters},
+	} {
+		if _, ok := saved.Files[part.name]; !ok {
+			continue
+		}
+		path := filepath.Join(checkpointPath(dir, saved.Step), part.name)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		tensors, _, err := safetensors.Read(b)
+		if err == nil {
+			err = part.set(tensors)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	return nil
 }
@@ -287,29 +295,6 @@ func (l *learner) accuracy() *float64 {
 	}
 	a := reference.ContrastiveAccuracy(n, d, l.embedding)
 	return &a
-}
-
-// writeModel writes the model with its present weights.
-func (l *learner) writeModel(w io.Writer) error {
-	m := l.model.ONNX
-	for _, name := range l.weights.Names() {
-		if t := m.Graph.Initializer(name); t.DType == weights.Float32 {
-			m.Graph.SetInitializer(l.weights.Tensor(name))
-		}
-	}
-	counts := map[string]bool{}
-	for _, n := range l.program.Norms {
-		counts[n.Name] = true
-	}
-	if err := importer.AddBatches(m, l.batchesPerStep()*int64(l.step-l.counted), func(norm string) bool { return counts[norm] }); err != nil {
-		return err
-	}
-	l.counted = l.step
-	return m.Encode(w)
-}
-
-func (l *learner) writeOptimizer(w io.Writer) error {
-	return safetensors.Write(w, l.optimizer.State(), nil)
 }
 
 // batchesPerStep returns how many batches a batch normalisation sees in a step.

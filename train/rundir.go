@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"onnxclr/importer"
 	"onnxclr/internal/file"
 	"onnxclr/train/tensorboard"
 )
@@ -20,9 +21,10 @@ const (
 	metricsName     = "metrics.jsonl" // one object a step
 	checkpointsName = "checkpoints"   // one directory for each kept step
 	modelName       = "model.onnx"    // in the run directory: the final model
+	dataName        = modelName + importer.ExternalSuffix
 )
 
-var runFiles = []string{recipeName, metricsName, checkpointsName, modelName}
+var runFiles = []string{recipeName, metricsName, checkpointsName, modelName, dataName}
 
 // ofRun reports whether a file or folder of this name in a run directory is the run's.
 func ofRun(name string) bool {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"onnxclr/internal/file"
 )
 
 // Options are what a run needs besides its recipe.
@@ -176,7 +174,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 			return t.stop(ctx, report, result, ctx.Err())
 		}
 	}
-	if err := file.Write(filepath.Join(o.Dir, modelName), l.writeModel); err != nil {
+	if err := l.writeFinal(o.Dir); err != nil {
 		return err
 	}
 	report.End(result)
@@ -233,8 +231,12 @@ func (t *trainer) save() error {
 	if err := errors.Join(t.metrics.sync(), t.events.sync()); err != nil {
 		return err
 	}
+	parts, err := l.checkpointParts()
+	if err != nil {
+		return err
+	}
 	s := state{Step: l.step, Data: t.source.Fingerprint()}
-	if err := writeCheckpoint(t.dir, s, t.recipe.KeepCheckpoints, l.writeModel, l.writeOptimizer); err != nil {
+	if err := writeCheckpoint(t.dir, s, t.recipe.KeepCheckpoints, parts); err != nil {
 		return err
 	}
 	t.saved = l.step

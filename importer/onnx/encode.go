@@ -11,8 +11,9 @@ import (
 	"onnxclr/importer/weights"
 )
 
-// maxFile is the largest message that protocol buffers allow.
-const maxFile = math.MaxInt32
+// MaxFile is the largest message that protocol buffers allow, and so the largest file
+// that Encode writes.
+const MaxFile = math.MaxInt32
 
 // Encode writes the model as a ModelProto. Fields are written in the order of their
 // numbers, so equal models give equal bytes; tensor data are written from where
@@ -22,8 +23,8 @@ func (m *Model) Encode(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if p.size > maxFile {
-		return &UnsupportedError{Reason: fmt.Sprintf("the model needs %d bytes; an ONNX file without external data holds at most %d", p.size, maxFile)}
+	if p.size > MaxFile {
+		return &UnsupportedError{Reason: fmt.Sprintf("the model needs %d bytes; an ONNX file without external data holds at most %d", p.size, MaxFile)}
 	}
 	for _, part := range p.parts {
 		if _, err := w.Write(part); err != nil {

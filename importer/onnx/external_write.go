@@ -29,7 +29,7 @@ func (m *Model) Size() (int, error) {
 // 2 GiB.
 func (m *Model) TooLarge() bool {
 	size, err := m.Size()
-	return err == nil && size > maxFile
+	return err == nil && size > MaxFile
 }
 
 // EncodeExternal is Encode with the data of the initializers of at least 1 KiB in a

@@ -7,14 +7,14 @@ import (
 	"onnxclr/importer/weights"
 )
 
-// foldCast: Cast and CastLike among integers, booleans, float32 and float64.
+// foldCast: Cast and CastLike among integers, booleans and floating-point numbers.
 // Integers wrap around as in C; floating-point numbers are cut off.
 func foldCast(c *call, in []*value, shape []int) (*value, error) {
 	to, from := c.outputType(), in[0].dtype
 	if to == from {
 		return &value{shape, to, in[0].v}, nil
 	}
-	if !castable(from) || !castable(to) {
+	if from == weights.Invalid || to == weights.Invalid {
 		return nil, nil
 	}
 	out := &value{shape, to, slices.Clone(in[0].v)}
@@ -37,16 +37,16 @@ func foldCast(c *call, in []*value, shape []int) (*value, error) {
 	return wrap(out), nil
 }
 
-func castable(d weights.DType) bool {
-	return d != weights.Invalid && d != weights.Float16 && d != weights.BFloat16
-}
-
 func numberOf(bits int64, d weights.DType) float64 {
 	switch d {
 	case weights.Float32:
 		return float64(math.Float32frombits(uint32(bits)))
 	case weights.Float64:
 		return math.Float64frombits(uint64(bits))
+	case weights.Float16:
+		return float64(weights.HalfToFloat32(uint16(bits)))
+	case weights.BFloat16:
+		return float64(math.Float32frombits(uint32(bits) << 16))
 	case weights.Uint64:
 		return float64(uint64(bits))
 	}
@@ -54,8 +54,14 @@ func numberOf(bits int64, d weights.DType) float64 {
 }
 
 func bitsOf(f float64, d weights.DType) int64 {
-	if d == weights.Float32 {
-		return int64(math.Float32bits(float32(f)))
+	bits := math.Float32bits(float32(f))
+	switch d {
+	case weights.Float32:
+		return int64(bits)
+	case weights.Float16:
+		return int64(weights.Half(bits))
+	case weights.BFloat16:
+		return int64(weights.BrainFloat(bits))
 	}
 	return int64(math.Float64bits(f))
 }

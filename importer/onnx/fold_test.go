@@ -16,6 +16,8 @@ func constant(name string, t *weights.Tensor) *Node {
 func TestFoldCast(t *testing.T) {
 	ints := weights.FromInt64("", []int{4}, []int64{-1, 0, 300, 1 << 40})
 	floats := weights.FromFloat32("", []int{4}, []float32{-1.7, 0, 300.5, 1e9})
+	half := &weights.Tensor{DType: weights.Float16, Shape: []int{2}, Data: []byte{0xcd, 0xbe, 0xb2, 0x5c}}
+	brain := &weights.Tensor{DType: weights.BFloat16, Shape: []int{2}, Data: []byte{0xda, 0xbf, 0x96, 0x43}}
 	for _, tt := range []struct {
 		from *weights.Tensor
 		to   weights.DType
@@ -31,7 +33,11 @@ func TestFoldCast(t *testing.T) {
 		{floats, weights.Int64, []float64{-1, 0, 300, 1e9}},
 		{floats, weights.Bool, []float64{1, 0, 1, 1}},
 		{floats, weights.Float64, []float64{float64(float32(-1.7)), 0, 300.5, 1e9}},
-		{floats, weights.Float16, nil},
+		{floats, weights.Float16, []float64{-1.7001953125, 0, 300.5, math.Inf(1)}},
+		{floats, weights.BFloat16, []float64{-1.703125, 0, 300, 998244352}},
+		{half, weights.Float32, []float64{-1.7001953125, 300.5}},
+		{brain, weights.Float64, []float64{-1.703125, 300}},
+		{half, weights.Int64, []float64{-1, 300}},
 		{weights.FromFloat32("", []int{1}, []float32{float32(math.NaN())}), weights.Int64, nil},
 		{weights.FromFloat32("", []int{1}, []float32{1e30}), weights.Int64, nil},
 	} {

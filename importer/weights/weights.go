@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // DType is the element type of a tensor.
@@ -124,6 +125,15 @@ func FromFloat32(name string, shape []int, v []float32) *Tensor {
 		binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(x))
 	}
 	return &Tensor{Name: name, DType: Float32, Shape: shape, Data: data}
+}
+
+// View is FromFloat32 without the copy where the machine's numbers are little-endian: then
+// Data is v's own memory.
+func View(name string, shape []int, v []float32) *Tensor {
+	if len(v) == 0 || binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return FromFloat32(name, shape, v)
+	}
+	return &Tensor{Name: name, DType: Float32, Shape: shape, Data: unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), 4*len(v))}
 }
 
 // FromInt64 returns an int64 tensor that holds a copy of v.

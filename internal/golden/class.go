@@ -59,6 +59,11 @@ var (
 	ModelLoss = Class{"model loss", ofEach, 1e-5}
 	// Model is for the output of a whole network.
 	Model = Class{"model", ofLargest, 1e-4}
+	// Float16Model is for the output of a small network whose weights an exporter rounded
+	// to float16 after it had folded batch normalisation into them.
+	Float16Model = Class{"float16 model", ofLargest, 2e-3}
+	// BFloat16Model is the same for bfloat16, which has three bits less.
+	BFloat16Model = Class{"bfloat16 model", ofLargest, 1.6e-2}
 	// FamilyGradient is for the gradient of one parameter behind a whole network, in the
 	// length of the difference, against PyTorch's float64.
 	FamilyGradient = Class{"family gradient", ofLength, 1e-3}

@@ -17,17 +17,29 @@ import (
 )
 
 // TestExports builds every ResNet that PyTorch's exporters wrote under testdata/onnx
-// (opsets 11 to 18, both exporters, all training modes) and compares it with PyTorch:
-// in eval mode, and with batch statistics where the export has kept the
-// normalisations, running statistics after one step included.
+// (opsets 11 to 18, both exporters, all training modes, and other types than float32) and
+// compares it with PyTorch: in eval mode, and with batch statistics where the export has
+// kept the normalisations, running statistics after one step included. PyTorch computes
+// in float32 too, with the weights as they are stored.
 func TestExports(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(golden.Testdata(t, "onnx"), "*.onnx"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no exports", err)
 	}
-	for _, file := range files {
+	typed, err := filepath.Glob(filepath.Join(golden.Testdata(t, "onnx/dtypes"), "*.onnx"))
+	if err != nil || len(typed) != 14 {
+		t.Fatalf("%d exports of other types (%v)", len(typed), err)
+	}
+	for _, file := range append(files, typed...) {
 		name := strings.TrimSuffix(filepath.Base(file), ".onnx")
-		arch, _, _ := strings.Cut(name, "_")
+		arch, rest, _ := strings.Cut(name, "_")
+		weights, kind := arch, golden.Model
+		if strings.HasSuffix(filepath.Dir(file), "dtypes") {
+			weights, _, _ = strings.Cut(rest, "_")
+			if strings.HasSuffix(rest, "_eval") { // folded before it was rounded
+				kind = map[string]golden.Class{"f16": golden.Float16Model, "bf16": golden.BFloat16Model, "f64": golden.Model}[weights]
+			}
+		}
 		t.Run(name, func(t *testing.T) {
 			m, err := importer.OpenModel(file)
 			if err != nil {
@@ -38,7 +50,7 @@ func TestExports(t *testing.T) {
 			for _, o := range m.ONNX.Graph.Outputs {
 				outputs = append(outputs, o.Name)
 			}
-			want := load(t, filepath.Join(filepath.Dir(file), arch+".npz"))
+			want := load(t, filepath.Join(filepath.Dir(file), weights+".npz"))
 			for _, train := range []bool{false, true} {
 				w := weightsOf(t, m.ONNX)
 				p := build(t, m.ONNX, w, graph.Options{Batch: 4, Channels: 3, Height: 48, Width: 48, Train: train, Outputs: outputs})
@@ -73,7 +85,7 @@ func TestExports(t *testing.T) {
 						part = "features"
 					}
 					if ok && slices.Contains(outputs, part) {
-						golden.Check(t, mode+part, golden.Model, got[p.Outputs[part]], values)
+						golden.Check(t, mode+part, kind, got[p.Outputs[part]], values)
 						compared++
 					}
 				}

@@ -54,12 +54,16 @@ func lowerIdentity(b *builder, n *onnx.Node) error {
 	return nil
 }
 
-// lowerCast: ONNX Cast between floating-point types. Everything the graph computes is
-// float32, so that it does nothing.
+// lowerCast: ONNX Cast and CastLike between floating-point types. Everything the graph
+// computes is float32, so that they do nothing; a parameter that is cast stays one.
 func lowerCast(b *builder, n *onnx.Node) error {
-	to := int32(n.Int("to", 0))
-	if !onnx.DType(to).IsFloat() {
-		return fmt.Errorf("it casts to %s what is not known before the graph runs; only floats are computed", onnx.ElemTypeName(to))
+	if n.OpType == "Cast" {
+		if to := int32(n.Int("to", 0)); !onnx.DType(to).IsFloat() {
+			return fmt.Errorf("it casts to %s what is not known before the graph runs; only floats are computed", onnx.ElemTypeName(to))
+		}
+	}
+	if b.weights.Values(b.resolve(n.Input(0))) != nil {
+		return lowerIdentity(b, n)
 	}
 	x, err := b.node(n, 0)
 	if err != nil {

@@ -13,6 +13,7 @@ var operators = map[string]func(*builder, *onnx.Node) error{
 	"AveragePool":        lowerAveragePool,
 	"BatchNormalization": lowerBatchNormalization,
 	"Cast":               lowerCast,
+	"CastLike":           lowerCast,
 	"Clip":               lowerClip,
 	"Concat":             lowerConcat,
 	"Conv":               lowerConv,

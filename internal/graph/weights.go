@@ -57,12 +57,13 @@ func (w *Weights) Values(name string) []float32 {
 // Names lists the initializers in the model's order.
 func (w *Weights) Names() []string { return w.order }
 
-// Tensor returns a copy of an initializer for writing to a file, in the model's shape
-// and as float32; nil when there is none.
+// Tensor returns an initializer for writing to a file, in the model's shape and as
+// float32; nil when there is none. It may share the array: what is trained later shows
+// in it.
 func (w *Weights) Tensor(name string) *weights.Tensor {
 	v := w.Values(name)
 	if v == nil {
 		return nil
 	}
-	return weights.FromFloat32(name, slices.Clone(w.shapes[name]), v)
+	return weights.View(name, slices.Clone(w.shapes[name]), v)
 }
