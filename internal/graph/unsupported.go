@@ -62,7 +62,8 @@ func (e *UnsupportedError) Quantized() bool {
 }
 
 // Supports returns nil if there are kernels for all operators that the outputs named
-// depend on, all of the graph if none is named; else an *UnsupportedError.
+// depend on, all of the graph if none is named; else an *UnsupportedError. Those that
+// only compute shapes need none: whether they can be is known with the images' size.
 func Supports(m *onnx.Model, outputs ...string) error {
 	nodes := m.Graph.Nodes
 	if len(outputs) > 0 {
@@ -71,7 +72,9 @@ func Supports(m *onnx.Model, outputs ...string) error {
 			return err
 		}
 	}
-	return unsupported(nodes, m.Opset(""))
+	return unsupported(slices.DeleteFunc(slices.Clone(nodes), func(n *onnx.Node) bool {
+		return n.Standard() && operators[n.OpType] == nil && onnx.Folds(n.OpType)
+	}), m.Opset(""))
 }
 
 // unsupported lists the operators among nodes that the table lacks. What only computes
