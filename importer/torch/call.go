@@ -1,5 +1,7 @@
 package torch
 
+import "onnxclr/importer/weights"
+
 // global pushes the name of a class, function or constant. It is only a name.
 func (m *machine) global(module, name string) {
 	m.charge(objectCost + len(module) + len(name))
@@ -79,6 +81,12 @@ func (m *machine) build(on, state any) {
 			return
 		}
 		o.State = state
+	case *weights.Tensor:
+		if m.arrays[o] {
+			m.fillArray(o, state)
+			return
+		}
+		m.failf("sets the state of %s", describe(on))
 	default:
 		m.failf("sets the state of %s", describe(on))
 	}

@@ -26,6 +26,7 @@ func FuzzRead(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	f.Add([]byte("\x80\x04}" + str("a") + ndarray(ints(2, 3), dtype("f4", ">"), "\x88", raw(six)) + "s."))
 	f.Fuzz(func(t *testing.T, b []byte) { checkFuzzed(t, b) })
 }
 

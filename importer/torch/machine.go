@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"onnxclr/importer/weights"
 )
 
 // Bounds on what a pickle may ask for. Real checkpoints stay far below them: a
@@ -35,6 +37,10 @@ type machine struct {
 	// storages, by key, and the tensors that wait for their bytes
 	storages map[string]*Storage
 	pending  []view
+
+	// arrays are, in a pickle of its own, the numpy arrays by whether they still wait for
+	// their contents; nil in files of torch.save.
+	arrays map[*weights.Tensor]bool
 
 	err error
 }

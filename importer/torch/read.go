@@ -9,8 +9,8 @@ import (
 // size; what is left of 64 MiB is for reading it.
 const headroom = 60 << 20
 
-// Read decodes a checkpoint, of the zip format or the one before PyTorch 1.6, held in
-// b, which the tensors alias and b's owner must neither change nor unmap while they
+// Read decodes a checkpoint, of the zip format or the one before PyTorch 1.6, or a
+// pickle of numpy arrays, held in b, which the tensors alias and b's owner must neither change nor unmap while they
 // are in use. Only tensors that are not contiguous are copied.
 //
 // It fails with FormatError on a damaged or misleading file, with UnsupportedError
@@ -26,6 +26,8 @@ func Read(b []byte) (*File, error) {
 		return readZip(b)
 	case isLegacy(b):
 		return readLegacy(b)
+	case len(b) > 1 && b[0] == opProto && b[1] <= 5:
+		return readPickle(b)
 	}
 	return nil, recognise(b)
 }
@@ -73,8 +75,6 @@ func recognise(b []byte) error {
 	switch {
 	case IsTar(b):
 		return tarError(b)
-	case has("\x80") && len(head) > 1 && head[1] <= 5:
-		return UnsupportedError("it is a bare pickle, not a file of torch.save")
 	case has("\x1f\x8b"), has("BZh"), has("\xfd7zXZ"), has("\x28\xb5\x2f\xfd"), has("7z\xbc\xaf"):
 		return UnsupportedError("it is compressed: unpack it first")
 	case has("\x89HDF"):

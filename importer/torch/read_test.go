@@ -246,7 +246,7 @@ func TestNotRead(t *testing.T) {
 		{"PyTorch before 0.1.10 (CVE-2025-32434)", tar("storages", true), &unsupported, "the tar format that PyTorch wrote before 0.1.10"},
 		{"the same in the oldest tar format", tar("sys_info", false), &unsupported, "the tar format that PyTorch wrote before 0.1.10"},
 		{"gzip", []byte("\x1f\x8b\x08"), &unsupported, "compressed"},
-		{"bare pickle", []byte("\x80\x02}q\x00."), &unsupported, "bare pickle"},
+		{"pickled tensors", []byte("\x80\x02" + global("torch.storage", "_load_from_bytes") + tuple(str("x")) + "R."), &unsupported, "tensors were pickled by themselves"},
 		{"HDF5", []byte("\x89HDF\r\n\x1a\n"), &unsupported, "HDF5"},
 		{"LFS pointer", []byte("version https://git-lfs.github.com/spec/v1\n"), &format, "git lfs pull"},
 		{"web page", []byte("\n<!DOCTYPE html><html>"), &format, "web page"},

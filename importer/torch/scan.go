@@ -79,6 +79,9 @@ func (m *machine) text(n uint64) string {
 
 func (m *machine) blob(n uint64) []byte {
 	s := m.take(n)
+	if m.arrays != nil {
+		return s[:len(s):len(s)] // the array's elements
+	}
 	m.charge(len(s))
 	return bytes.Clone(s)
 }

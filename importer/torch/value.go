@@ -22,8 +22,8 @@ type File struct {
 	// The tree has no cycles and is at most maxDepth deep; the same value may hang at
 	// several places, as tied weights do.
 	Root any
-	// Container is how the file holds its storages: "zip" (PyTorch 1.6 and later) or
-	// "legacy".
+	// Container is how the file holds its storages: "zip" (PyTorch 1.6 and later),
+	// "legacy", or "pickle" of one that holds numpy arrays instead.
 	Container string
 }
 

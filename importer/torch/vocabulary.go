@@ -30,6 +30,11 @@ func init() { // breaks an initialisation cycle: a constructor may call another
 
 		"numpy.core.multiarray.scalar":  numpyScalar,
 		"numpy._core.multiarray.scalar": numpyScalar,
+
+		"numpy.core.multiarray._reconstruct":  reconstructArray,
+		"numpy._core.multiarray._reconstruct": reconstructArray,
+		"numpy.core.numeric._frombuffer":      bufferArray,
+		"numpy._core.numeric._frombuffer":     bufferArray,
 	}
 	for _, module := range []string{"builtins.", "__builtin__."} {
 		vocabulary[module+"dict"] = newDict
@@ -72,7 +77,6 @@ var harmless = []string{
 	"decimal.Decimal",
 	"fractions.Fraction",
 	"mmengine.logging.history_buffer.HistoryBuffer",
-	"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
 	"numpy.dtype", "numpy.dtypes.", "numpy.ndarray",
 	"omegaconf.base.", "omegaconf.dictconfig.", "omegaconf.listconfig.", "omegaconf.nodes.",
 	"pathlib.", "pathlib._local.",

@@ -17,10 +17,12 @@ import (
 	"onnxclr/internal/vm"
 )
 
-// TestFamilies builds small networks of torchvision's other families (VGG with
+// TestFamilies builds small networks of torchvision's families (ResNet, VGG with
 // normalisation, DenseNet, MobileNet V2 and V3, EfficientNet V1 and V2, RegNet, ConvNeXt,
-// ViT) as two versions of PyTorch export them in several opsets, and holds outputs and
-// gradients to PyTorch's float64.
+// ViT) as two versions of PyTorch export them in several opsets and modes, and holds
+// outputs and gradients to PyTorch's float64: of an export that has kept its
+// normalisations with batch statistics, of one that has folded them those of the folded
+// network.
 func TestFamilies(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(golden.Testdata(t, "onnx/families"), "*.onnx"))
 	if err != nil || len(files) == 0 {
@@ -29,21 +31,40 @@ func TestFamilies(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".onnx")
 		t.Run(name, func(t *testing.T) {
-			family, kind, _ := strings.Cut(name, "_")
+			parts := strings.Split(name, "_")
+			family, kind := parts[0], parts[len(parts)-1]
 			want := load(t, filepath.Join(filepath.Dir(file), family+".npz"))
 			normalises := want["train.y"] != nil
-			if normalises && strings.HasSuffix(kind, "training") {
-				checkFamily(t, file, "train", want, true) // the export itself has moved the running statistics
-			} else {
-				checkFamily(t, file, "eval", want, !normalises && strings.HasSuffix(kind, "training"))
+			switch {
+			case !normalises:
+				checkFamily(t, file, false, want["eval.y"], gradients(want, "eval."))
+			case kind == "training": // the export itself has moved the running statistics
+				checkFamily(t, file, true, want["train.y"], gradients(want, "train."))
+			case kind == "preserve" || kind == "plain":
+				checkFamily(t, file, false, want["eval.y"], nil)
+				checkFamily(t, file, true, want["train.y"], gradients(want, "train."))
+			default:
+				folded := load(t, filepath.Join(filepath.Dir(file), family+"_folded.npz"))
+				checkFamily(t, file, false, want["eval.y"], gradients(folded, "folded."))
 			}
 		})
 	}
 }
 
-// checkFamily compares a network in one mode: its output and, if asked, the gradient of
-// every parameter.
-func checkFamily(t *testing.T, file, mode string, want map[string][]float64, gradients bool) {
+// gradients returns the arrays of a mode by the parameters' names.
+func gradients(all map[string][]float64, mode string) map[string][]float64 {
+	out := map[string][]float64{}
+	for key, v := range all {
+		if name, ok := strings.CutPrefix(key, mode); ok && name != "y" {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// checkFamily compares a network, with batch statistics or running ones: its output
+// and, unless grads is nil, the gradient of every parameter.
+func checkFamily(t *testing.T, file string, train bool, wantY []float64, grads map[string][]float64) {
 	t.Helper()
 	m, err := importer.OpenModel(file)
 	if err != nil {
@@ -54,11 +75,11 @@ func checkFamily(t *testing.T, file, mode string, want map[string][]float64, gra
 	if size == 0 {
 		size = 32
 	}
-	p := build(t, m.ONNX, weightsOf(t, m.ONNX), graph.Options{Batch: 8, Channels: 3, Height: size, Width: size, Train: mode == "train", Outputs: []string{"y"}})
+	p := build(t, m.ONNX, weightsOf(t, m.ONNX), graph.Options{Batch: 8, Channels: 3, Height: size, Width: size, Train: train, Outputs: []string{"y"}})
 	feed(t, p, golden.Views("families", 4, size))
 	y := p.Outputs["y"]
 	keep := G.Nodes{y}
-	if gradients {
+	if grads != nil {
 		dy := G.NewTensor(p.Graph, tensor.Float32, 2, G.WithShape(y.Shape()...), G.WithName("dy"),
 			G.WithValue(tensor.New(tensor.WithShape(y.Shape()...), tensor.WithBacking(golden.Uniform("dy", y.Shape().TotalSize(), -1, 1)))))
 		var wrt G.Nodes
@@ -79,53 +100,49 @@ func checkFamily(t *testing.T, file, mode string, want map[string][]float64, gra
 	if err := machine.RunAll(); err != nil {
 		t.Fatal(err)
 	}
-	golden.Check(t, mode+" y", golden.Model, machine.Values(y), want[mode+".y"])
-	if !gradients {
+	golden.Check(t, "y", golden.Model, machine.Values(y), wantY)
+	if grads == nil {
 		return
 	}
-	missing, longest := maps.Clone(want), 0.0
-	for name, v := range want {
-		if name != mode+".y" && strings.HasPrefix(name, mode+".") {
-			longest = max(longest, length(v))
-		}
+	missing, longest := maps.Clone(grads), 0.0
+	for _, v := range grads {
+		longest = max(longest, length(v))
 	}
 	for i, q := range p.Params {
-		grad, name := want[mode+"."+q.Name], q.Name
-		delete(missing, mode+"."+q.Name)
+		grad, name := grads[q.Name], q.Name
+		delete(missing, q.Name)
 		got := machine.Values(keep[i+1])
 		if grad == nil { // a matrix that the exporter has transposed and renamed
-			grad, name = transposedOf(missing, mode, q.Shape, got)
+			grad, name = transposedOf(missing, q.Shape, got)
 		}
 		if grad == nil {
 			t.Errorf("%s %v is no parameter of PyTorch's", q.Name, q.Shape)
 			continue
 		}
-		delete(missing, mode+"."+name)
+		delete(missing, name)
 		if length(grad) < 1e-9*longest { // of a bias in front of a normalisation: 0 but for rounding
 			if length(got) > 1e-5*longest {
 				t.Errorf("gradient of %s has length %g, want 0", name, length(got))
 			}
 			continue
 		}
-		golden.Check(t, mode+" gradient of "+name, golden.FamilyGradient, got, grad)
+		golden.Check(t, "gradient of "+name, golden.FamilyGradient, got, grad)
 	}
 	for name := range missing {
-		if strings.HasPrefix(name, mode+".") && name != mode+".y" {
-			t.Errorf("%s has no gradient", name)
-		}
+		t.Errorf("%s has no gradient", name)
 	}
 }
 
 // transposedOf finds the parameter whose gradient, transposed, is the nearest to got.
-func transposedOf(want map[string][]float64, mode string, shape []int, got []float32) (grad []float64, name string) {
+func transposedOf(want map[string][]float64, shape []int, got []float32) (grad []float64, name string) {
 	best := 0.1
 	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if len(shape) != 2 || !strings.HasPrefix(key, mode+".") || len(want[key]) != len(got) {
+		if len(shape) != 2 || len(want[key]) != len(got) {
 			continue
 		}
 		v := transpose(want[key], shape[1], shape[0])
 		if worst, _ := golden.MaxError(got, v); worst < best {
-			best, grad, name = worst, v, strings.TrimPrefix(key, mode+".")
+			best, grad, name = worst, v, key
 		}
 	}
 	return grad, name

@@ -2,17 +2,24 @@
 """Small networks of torchvision's other families as torch.onnx.export writes them, and
 what PyTorch computes with them.
 
-Writes testdata/onnx/families/<name>_op<opset>_<mode>.onnx and, under PyTorch 1.13,
-testdata/onnx/families/<name>.npz:
+Writes testdata/onnx/families/<name>_op<opset>_<mode>.onnx, where <mode> is
+  training          of the network in training mode
+  preserve          in evaluation, with its normalisations
+  eval              in evaluation: those behind a convolution are folded into it
+  dynamo            of the new exporter, which does that, too
+  plain             the same with optimize=False: nothing is folded
+and, under PyTorch 1.13, testdata/onnx/families/<name>.npz:
   eval.y            output with running statistics
   train.y           output with batch statistics
   <mode>.<key>      gradients of Σ y·dy by the parameters, dy = seeded.uniform("dy"):
                     in the mode train, or eval where no normalisation tells them apart
-of the input seeded.views("families", 4, SIZE[name]), all computed in float64. Weights
+and <name>_folded.npz of a network that normalises: folded.<key>, the gradients in
+evaluation by the parameters of the network whose normalisations were folded by hand,
+all of the input seeded.views("families", 4, SIZE[name]), all computed in float64. Weights
 are seeded.weights, so that the state_dict is known without a file (golden.Weights).
 
 Ran with PyTorch 1.13.0, torchvision 0.14.1 (opsets 11 to 16) and with PyTorch 2.15.0,
-torchvision 0.29, onnxscript 0.7.2 (opsets 18, 20). Run both, from any folder:
+torchvision 0.29, onnxscript 0.7.2 (opsets 18 to 23). Run both, from any folder:
   /usr/bin/python3 testdata/gen/families.py     # Debian's PyTorch 1.13
   python3 testdata/gen/families.py              # PyTorch 2.15 in a virtual environment
 """
@@ -24,7 +31,7 @@ import numpy as np
 import onnx
 import torch
 from torch import nn
-from torchvision.models import convnext, densenet, efficientnet, mobilenetv2, mobilenetv3, regnet, vgg, vision_transformer
+from torchvision.models import convnext, densenet, efficientnet, mobilenetv2, mobilenetv3, regnet, resnet, vgg, vision_transformer
 
 import seeded
 
@@ -62,7 +69,18 @@ def conv_next():
     return convnext.ConvNeXt([block(8, 12, 1), block(12, None, 2)], stochastic_depth_prob=0, layer_scale=1, num_classes=CLASSES)
 
 
+def res_net():
+    m = resnet.ResNet(resnet.Bottleneck, [1, 1, 1, 1], num_classes=CLASSES)
+    m.inplanes = 8
+    m.conv1, m.bn1 = nn.Conv2d(3, 8, 7, 2, 3, bias=False), nn.BatchNorm2d(8)
+    for i, (width, stride) in enumerate([(4, 1), (6, 2), (8, 2), (10, 2)]):
+        setattr(m, f"layer{i + 1}", m._make_layer(resnet.Bottleneck, width, 1, stride))
+    m.fc = nn.Linear(40, CLASSES)
+    return m
+
+
 FAMILIES = {
+    "resnet": res_net,
     "vgg": vgg_bn,
     "densenet": lambda: densenet.DenseNet(4, (2, 2), 8, num_classes=CLASSES),
     "mobilenetv2": lambda: mobilenetv2.MobileNetV2(CLASSES, 0.25, [[1, 8, 1, 1], [4, 12, 2, 2], [4, 16, 1, 2]], dropout=0),
@@ -90,14 +108,14 @@ def export(name, opset, mode):
     m, path = network(name), OUT / f"{name}_op{opset}_{mode}.onnx"
     x = torch.from_numpy(seeded.views("families", 4, SIZE.get(name, 32)))
     args = dict(input_names=["input"], output_names=["y"], opset_version=opset)
-    if mode == "dynamo":
+    if mode in ("dynamo", "plain"):
         m.eval()
-        torch.onnx.export(m, (x,), path, dynamo=True, external_data=False, dynamic_shapes=({0: "batch"},), **args)
+        torch.onnx.export(m, (x,), path, dynamo=True, external_data=False, optimize=mode == "dynamo", dynamic_shapes=({0: "batch"},), **args)
     else:
-        modes = torch.onnx.TrainingMode
         m.train(mode == "training")
-        torch.onnx.export(m, x, path, training=modes.TRAINING if mode == "training" else modes.EVAL, do_constant_folding=mode == "eval",
-                          dynamic_axes={"input": {0: "batch"}, "y": {0: "batch"}}, **args)
+        new = {} if LEGACY else {"dynamo": False}
+        torch.onnx.export(m, x, path, training=getattr(torch.onnx.TrainingMode, mode.upper()), do_constant_folding=mode == "eval",
+                          dynamic_axes={"input": {0: "batch"}, "y": {0: "batch"}}, **args, **new)
     loaded = onnx.load(path)
     del loaded.graph.value_info[:]
     for n in loaded.graph.node:
@@ -124,20 +142,67 @@ def golden(name):
     (y * dy).sum().backward()
     for key, p in m.named_parameters():
         store[f"{'train' if normalises else 'eval'}.{key}"] = p.grad.numpy().astype(np.float32)
-    path = OUT / f"{name}.npz"
+    save(OUT / f"{name}.npz", store)
+    if normalises:
+        m = fold(network(name).double().eval(), x)
+        y = m(x)
+        assert np.allclose(y.detach().numpy(), store["eval.y"], rtol=1e-9, atol=1e-9)
+        (y * dy).sum().backward()
+        save(OUT / f"{name}_folded.npz", {f"folded.{key}": p.grad.numpy().astype(np.float32) for key, p in m.named_parameters()})
+
+
+def fold(m, x):
+    """Folds the normalisations of convolutions' outputs into these."""
+    made, pairs, hooks = {}, [], []
+    def convolved(c, args, y):
+        made[id(y)] = (c, y)  # keeps y, and so its id
+    def normalised(b, args, y):
+        if id(args[0]) in made:
+            pairs.append((made[id(args[0])][0], b))
+    for c in m.modules():
+        if isinstance(c, nn.Conv2d):
+            hooks.append(c.register_forward_hook(convolved))
+        elif isinstance(c, nn.BatchNorm2d):
+            hooks.append(c.register_forward_hook(normalised))
+    with torch.no_grad():
+        m(x)
+    for h in hooks:
+        h.remove()
+    path = {c: key for key, c in m.named_modules()}
+    for conv, norm in pairs:
+        fused = torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)
+        put(m, path[conv], fused)
+        put(m, path[norm], nn.Identity())
+    return m
+
+
+def put(m, path, child):
+    parent, _, last = path.rpartition(".")
+    setattr(m.get_submodule(parent), last, child)
+
+
+def save(path, store):
     np.savez_compressed(path, **store)
-    print(path.name, path.stat().st_size, sum(p.numel() for p in m.parameters()))
+    print(path.name, path.stat().st_size)
 
 
 OUT.mkdir(exist_ok=True)
 for name in sys.argv[1:] or FAMILIES:
+    normalises = name not in ("convnext", "vit")
     if LEGACY:
         golden(name)
         export(name, 11 if name not in ("vit",) else 14, "training")
         export(name, 16, "training")
         if name != "vit":  # PyTorch 1.13 cannot export its attention in eval mode
             export(name, 13, "eval")
+            export(name, 17, "eval")
+        if normalises:
+            export(name, 14, "preserve")
     else:
         export(name, 18, "dynamo")
-        if name in ("efficientnet", "convnext", "vit"):  # the others are the same in both
+        export(name, 18, "eval")
+        if name in ("efficientnet", "convnext", "vit"):  # of the others 20 is 18
             export(name, 20, "dynamo")
+        export(name, 23, "dynamo")
+        if normalises:
+            export(name, 21, "plain")
