@@ -90,7 +90,7 @@ func findFolded(m *onnx.Model) (s BatchNormState, folded map[string]bool) {
 		if n.OpType != "Conv" || !n.Standard() || n.Input(2) == "" || normalised[n.Output(0)] {
 			continue
 		}
-		if madeUp(n.Inputs[1]) || madeUp(n.Inputs[2]) || fusedBias(n, 2) {
+		if onnx.MadeUp(n.Inputs[1]) || onnx.MadeUp(n.Inputs[2]) || fusedBias(n, 2) {
 			computed[n.Output(0)] = true
 		}
 	}

@@ -23,7 +23,7 @@ func (n *normalizer) rename() error {
 			if key == "" || key == old || taken[key] || names[old] != "" || n.g.Initializer(old) == nil {
 				continue
 			}
-			if !madeUp(old) && !fusedBias(node, i) {
+			if !onnx.MadeUp(old) && !fusedBias(node, i) {
 				continue
 			}
 			if node.OpType == "MatMul" || node.OpType == "Gemm" && i == 1 && node.Int("transB", 0) == 0 {
@@ -49,14 +49,6 @@ func (n *normalizer) rename() error {
 	n.model.SetMeta(MetaNames, string(text))
 	return nil
 }
-
-// madeUp reports whether an exporter invented the name, as PyTorch's do for what
-// they computed: "onnx::Conv_193", "497", "val_62", "/layer1/Constant_output_0".
-func madeUp(name string) bool {
-	return strings.Contains(name, "::") || strings.HasPrefix(name, "/") || digits(name) || digits(strings.TrimPrefix(name, "val_"))
-}
-
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // fusedBias reports whether input i is the bias that PyTorch's newer exporter adds
 // when it folds a BatchNormalization: "conv1.weight_bias" beside "conv1.weight".
@@ -97,7 +89,7 @@ func moduleNames(m *onnx.Model) map[*onnx.Node]string {
 func moduleOfParameters(n *onnx.Node, uses map[string]int) string {
 	for i := range n.Inputs {
 		r := role(n, i)
-		if r == "" || madeUp(n.Inputs[i]) || uses[n.Inputs[i]] > 1 {
+		if r == "" || onnx.MadeUp(n.Inputs[i]) || uses[n.Inputs[i]] > 1 {
 			continue
 		}
 		if module, ok := strings.CutSuffix(n.Inputs[i], "."+r); ok && module != "" {

@@ -64,10 +64,11 @@ func (b *builder) node(n *onnx.Node, i int) (*G.Node, error) {
 }
 
 // factor is node for an operand of elementwise arithmetic, where exporters put plain
-// numbers: a float initializer without dimensions is a constant, not a parameter.
+// numbers: a float initializer without dimensions, or of one element that no module of
+// the network has named, is a constant, not a parameter.
 func (b *builder) factor(n *onnx.Node, i int) (*G.Node, error) {
 	name := b.resolve(n.Input(i))
-	if shape, ok := b.weights.shapes[name]; ok && len(shape) == 0 {
+	if shape, ok := b.weights.shapes[name]; ok && (len(shape) == 0 || onnx.MadeUp(name) && tensor.Shape(shape).TotalSize() == 1) {
 		return b.buffer(name), nil
 	}
 	return b.node(n, i)
