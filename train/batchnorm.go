@@ -65,11 +65,15 @@ func restoreFrom(m *importer.Model, path string) (string, error) {
 	return fmt.Sprintf("batchnorm: %d BatchNormalization put back with the weights and statistics of %s", m.BatchNorm.Folded, path), nil
 }
 
-// Calibration looks at this many views at least, in runs of a few, or at one epoch
-// where that has fewer.
+// Calibration looks at views in runs of a few: at the least number of them, and then
+// until the means of all layers are as certain as is asked for, or there are the most,
+// or the epoch is over. How far the restored network learns from the one that was folded
+// hangs on that; docs/batchnorm.md has the figures.
 const (
-	calibrationViews = 4096
 	calibrationRun   = 32
+	calibrationLeast = 4096
+	calibrationMost  = 32768
+	calibrationError = 0.005 // standard error of a mean, in standard deviations
 )
 
 // calibrate measures the moments of every folded convolution's output, for the
@@ -97,12 +101,15 @@ func calibrate(ctx context.Context, m *importer.Model, source Source, limit int6
 	if err := source.Seek(0); err != nil {
 		return "", err
 	}
-	for step := 0; step < source.StepsPerEpoch() && seen < calibrationViews; step++ {
+	enough := func() bool {
+		return seen >= calibrationMost || seen >= calibrationLeast && uncertainty(sums) <= calibrationError
+	}
+	for step := 0; step < source.StepsPerEpoch() && !enough(); step++ {
 		b, err := source.Next(ctx)
 		if err != nil {
 			return "", err
 		}
-		for at := 0; at+images <= 2*batch && seen < calibrationViews; at += images {
+		for at := 0; at+images <= 2*batch; at += images {
 			b.Rows(last, at, images)
 			if err := before.run(last, shape); err != nil {
 				return "", err
@@ -116,7 +123,7 @@ func calibrate(ctx context.Context, m *importer.Model, source Source, limit int6
 	moments := map[string]importer.ChannelMoments{}
 	for i, f := range folded {
 		pixels := before.pixels[i]
-		s, err := sums[i].moments(seen/images, images*pixels)
+		s, err := sums[i].moments(images * pixels)
 		if err != nil {
 			return "", fmt.Errorf("convolution of %q: %w", f.Weight, err)
 		}
@@ -134,9 +141,9 @@ func calibrate(ctx context.Context, m *importer.Model, source Source, limit int6
 	if err := after.run(last, shape); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("batchnorm: %d BatchNormalization put back, with the statistics of %d views; the representation in evaluation changes by %.1g of its largest value.\n"+
+	return fmt.Sprintf("batchnorm: %d BatchNormalization put back, with the statistics of %d views (standard error of the means: %.1g standard deviations); the representation in evaluation changes by %.1g of its largest value.\n"+
 		"  The convolutions keep the scale that folding gave each channel: weight decay and LARS, which look at the norms of weights, see other layers than before the export.",
-		len(folded), seen, difference(was, after.machine.Values(after.output))), nil
+		len(folded), seen, uncertainty(sums), difference(was, after.machine.Values(after.output))), nil
 }
 
 // probe is the network in evaluation mode with the statistics of some tensors.
@@ -188,13 +195,17 @@ func (p *probe) run(images []float32, shape []int) error {
 func (p *probe) close() { p.machine.Close() }
 
 // channelSums adds up statistics [2,C] of equally many values.
-type channelSums struct{ mean, square, variance []float64 }
+type channelSums struct {
+	mean, square, variance []float64
+	n                      int // additions
+}
 
 func (s *channelSums) add(stats []float32) {
 	c := len(stats) / 2
 	if s.mean == nil {
 		s.mean, s.square, s.variance = make([]float64, c), make([]float64, c), make([]float64, c)
 	}
+	s.n++
 	for i := range c {
 		mean := float64(stats[i])
 		s.mean[i] += mean
@@ -203,14 +214,43 @@ func (s *channelSums) add(stats []float32) {
 	}
 }
 
-// moments returns the mean and the unbiased variance after n additions of count
-// values each.
-func (s *channelSums) moments(n, count int) (importer.ChannelMoments, error) {
-	m := importer.ChannelMoments{Mean: make([]float64, len(s.mean)), Var: make([]float64, len(s.mean))}
-	total := float64(n) * float64(count)
+// standardError is that of the channels' means, in standard deviations of the channels'
+// values: the root of its mean square over the channels that vary. It is taken from how
+// the means of the additions vary, as pixels of an image are not independent.
+func (s *channelSums) standardError() float64 {
+	n := float64(s.n)
+	if s.n < 2 {
+		return math.Inf(1)
+	}
+	sum, channels := 0.0, 0
 	for i := range s.mean {
-		mean := s.mean[i] / float64(n)
-		variance := (s.variance[i] + max(0, s.square[i]-float64(n)*mean*mean)) / float64(n) * total / max(1, total-1)
+		mean := s.mean[i] / n
+		between := max(0, s.square[i]/n-mean*mean)
+		if all := s.variance[i]/n + between; all > 0 {
+			sum += between / (n - 1) / all
+			channels++
+		}
+	}
+	return math.Sqrt(sum / float64(max(1, channels)))
+}
+
+// uncertainty is the standard error of the layer that is known worst.
+func uncertainty(sums []channelSums) float64 {
+	worst := 0.0
+	for i := range sums {
+		worst = max(worst, sums[i].standardError())
+	}
+	return worst
+}
+
+// moments returns the mean and the unbiased variance of additions of count values each.
+func (s *channelSums) moments(count int) (importer.ChannelMoments, error) {
+	m := importer.ChannelMoments{Mean: make([]float64, len(s.mean)), Var: make([]float64, len(s.mean))}
+	n := float64(s.n)
+	total := n * float64(count)
+	for i := range s.mean {
+		mean := s.mean[i] / n
+		variance := (s.variance[i] + max(0, s.square[i]-n*mean*mean)) / n * total / max(1, total-1)
 		if math.IsNaN(variance) || math.IsInf(variance, 0) {
 			return m, fmt.Errorf("channel %d has mean %g and variance %g on the training images: the model's weights or the images are not finite", i, mean, variance)
 		}

@@ -19,6 +19,7 @@ import (
 	"onnxclr/importer/weights"
 	"onnxclr/internal/golden"
 	"onnxclr/internal/graph"
+	"onnxclr/internal/stream"
 	"onnxclr/internal/vm"
 )
 
@@ -370,5 +371,45 @@ func TestRestoreFromCheckpoint(t *testing.T) {
 	kept := recipe(t, append(simclr, "batchnorm", "calibrate")...)
 	if err := run(t, filepath.Join(dir, "never"), kept, Options{}); err == nil || !strings.Contains(err.Error(), "use batchnorm keep") {
 		t.Errorf("a model that has its normalisation: %v", err)
+	}
+}
+
+// TestStandardError: what calibration takes for the uncertainty of its means is how far
+// they lie from the truth, also where the values of one addition go together.
+func TestStandardError(t *testing.T) {
+	const channels, additions, count = 400, 64, 16
+	rng := stream.New(1, "standard error")
+	s := channelSums{}
+	for range additions {
+		stats := make([]float32, 2*channels)
+		for c := range channels {
+			common := rng.NormFloat64() // the values of an image go together
+			var sum, squares float64
+			for range count {
+				x := 3 + common + rng.NormFloat64()
+				sum, squares = sum+x, squares+x*x
+			}
+			mean := sum / count
+			stats[c], stats[channels+c] = float32(mean), float32(squares/count-mean*mean)
+		}
+		s.add(stats)
+	}
+	off := 0.0
+	for c := range channels {
+		off += math.Pow(s.mean[c]/additions-3, 2) / 2 // a value's variance is 2
+	}
+	truth := math.Sqrt(off / channels)
+	if got := s.standardError(); got < 0.9*truth || got > 1.1*truth {
+		t.Errorf("the standard error is %g, the means are %g off", got, truth)
+	}
+	if constant := (&channelSums{}); !math.IsInf(constant.standardError(), 1) {
+		t.Error("of nothing it is known how far it is off")
+	}
+	flat := channelSums{}
+	for range 3 {
+		flat.add([]float32{5, 0})
+	}
+	if got := flat.standardError(); got != 0 {
+		t.Errorf("of a channel that does not vary it is %g", got)
 	}
 }
