@@ -34,7 +34,7 @@ func TestCheckpointDocs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	code := sources(t)
+	code := sources(t, "*_test.go")
 	for _, name := range regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z]*)`").FindAllStringSubmatch(page, -1) {
 		if !strings.Contains(code, "func "+name[1]+"(") {
 			t.Errorf("the page names %s, which is no test", name[1])
@@ -109,12 +109,12 @@ func exportTable() string {
 }
 
 // sources is the text of the tests that the page may name.
-func sources(t *testing.T) string {
+func sources(t *testing.T, pattern string) string {
 	var s strings.Builder
-	for _, dir := range []string{".", "torch", "safetensors", "../internal/npy", "../cmd/onnxclr"} {
-		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	for _, dir := range []string{".", "torch", "safetensors", "onnx", "../internal/npy", "../internal/graph", "../cmd/onnxclr"} {
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil || len(files) == 0 {
-			t.Fatalf("no tests in %s: %v", dir, err)
+			t.Fatalf("no %s in %s: %v", pattern, dir, err)
 		}
 		for _, f := range files {
 			b, err := os.ReadFile(f)
@@ -125,4 +125,38 @@ func sources(t *testing.T) string {
 		}
 	}
 	return s.String()
+}
+
+// TestHostileTable: what the page says that hostile files are told is what the code or
+// a test says, and the tests it names are there.
+func TestHostileTable(t *testing.T) {
+	b, err := os.ReadFile(golden.Testdata(t, "../docs/checkpoints.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, page, _ := strings.Cut(string(b), "\n## Hostile files\n")
+	tests, code, rows := sources(t, "*_test.go"), sources(t, "*.go"), 0
+	quoted := regexp.MustCompile("`([^`]+)`")
+	for _, line := range strings.Split(page, "\n") {
+		cells := strings.Split(line, " | ")
+		if len(cells) != 3 || !strings.Contains(cells[2], "`Test") {
+			continue
+		}
+		rows++
+		for _, name := range quoted.FindAllStringSubmatch(cells[2], -1) {
+			if !strings.Contains(tests, "\nfunc "+name[1]+"(") {
+				t.Errorf("%s is no test", name[1])
+			}
+		}
+		for _, said := range quoted.FindAllStringSubmatch(cells[1], -1) {
+			for _, part := range strings.Split(said[1], " … ") {
+				if !strings.Contains(code, part) {
+					t.Errorf("%s: nothing says %q", cells[0], part)
+				}
+			}
+		}
+	}
+	if rows < 25 {
+		t.Errorf("%d rows", rows)
+	}
 }

@@ -63,3 +63,19 @@ func TestNormalizeRefusesCopies(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A width that is only declared takes no memory, whatever head is asked for.
+func TestHeadOnImpossibleWidths(t *testing.T) {
+	for _, h := range []Head{{Kind: HeadNone}, {Kind: HeadSlice, D0: 2}, {Kind: HeadLinear, Dim: 3}, {Kind: HeadMLP, Dim: 3}, {Kind: HeadMLP, Dim: 3, Hidden: 3}} {
+		m := tinyModel(t)
+		m.Graph.Outputs[0].Shape[1].Value = 1 << 60
+		if err := AttachHead(m, h); err == nil || !strings.Contains(err.Error(), `"representation" is 1152921504606846976 wide, a head stands on at most 65536`) {
+			t.Errorf("%v: %v", h, err)
+		}
+	}
+	m := tinyModel(t)
+	m.Graph.Outputs[0].Shape[1].Value = 1 << 16
+	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 3}); err == nil || !strings.Contains(err.Error(), "say how wide") {
+		t.Errorf("a hidden layer of 2^32 weights by default: %v", err)
+	}
+}
