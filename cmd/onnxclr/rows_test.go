@@ -133,3 +133,29 @@ func TestSpectrumOptionsAddUp(t *testing.T) {
 		t.Errorf("dropping says %q and %q", r.err, r.out)
 	}
 }
+
+// A model and images give what embed and spectrum give one after the other.
+func TestSpectrumOfAModel(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("m.onnx"))
+	images := []string{"--data", "generated:textures?train=16&test=40&size=24", "--image-size", "16"}
+	must(t, append([]string{"embed", "--model", in("m.onnx"), "-o", in("r.npy")}, images...)...)
+	want := must(t, "spectrum", in("r.npy"), "--label", "x", "-o", in("s.png"), "--json", "-", "-q").out
+	base := append([]string{"spectrum", in("m.onnx"), "--label", "x", "-o", in("s.png"), "--force", "--json", "-", "-q"}, images...)
+	if got := must(t, base...).out; got != want {
+		t.Errorf("the model's own spectrum differs:\n%s\n%s", got, want)
+	}
+	layers := must(t, append(base, "--layers")...).out
+	for _, name := range []string{"x, conv1", "x, layer1", "x, layer4"} {
+		if !strings.Contains(layers, name) {
+			t.Errorf("--layers lacks %q", name)
+		}
+	}
+	if got := must(t, append(base, "--node", "representation", "--node", "layer1.0.relu_1")...).out; !strings.Contains(got, "x, layer1.0.relu_1") {
+		t.Errorf("--node gives %s", got)
+	}
+	refused(t, exitFailed, "computes no tensor", append(base, "--node", "layer1.0.relu_9")...)
+	refused(t, exitUsage, "goes with --data", "spectrum", in("r.npy"), "--layers", "-o", in("s.png"), "--force")
+	refused(t, exitUsage, "goes with files", append(base, "--bootstrap", "5")...)
+}

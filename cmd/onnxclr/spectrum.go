@@ -11,6 +11,7 @@ import (
 
 	"onnxclr/analysis"
 	"onnxclr/internal/file"
+	"onnxclr/train/data"
 )
 
 type spectrumOptions struct {
@@ -26,6 +27,11 @@ type spectrumOptions struct {
 	metrics                                           bool
 	bootstrap                                         int
 	seed                                              uint64
+
+	data, split string // with models as sources
+	nodes       []string
+	layers      bool
+	size, batch int
 }
 
 var spectrumVerb = &verb{
@@ -40,6 +46,10 @@ logarithms of the singular values of their covariance (arXiv:2110.09348, figures
 table on standard output the same numbers in short: live dimensions (above 1e-6 of the largest
 singular value), RankMe, effective rank (of the centred rows), stable rank (not centred) and
 participation ratio. --metrics adds the literature's others, with their conventions.
+
+With --data, sources are models or runs, and the rows what they compute of its images in evaluation
+mode, as embed does: the representation, the tensors or nodes that --node names, or with --layers
+the end of every stage; maps are averaged over height and width, tokens over their row.
 
 By default rows are scaled to unit length first and the covariance is divided by N−1, as the
 paper's code does; its equation 1 divides by N (--ddof 0). RankMe as published takes rows as
@@ -60,6 +70,12 @@ they are (--normalize=false).`,
 		f.StringVar(&o.classLabels, "class-labels", "", "`file` of labels, .npy, one a row: adds the spectra between and within classes (one source)")
 		f.StringVar(&o.invalid, "invalid", "fail", "rows with NaN or infinity, or zero ones where rows are scaled: `fail or drop`")
 		f.StringVar(&o.saveMoments, "save-moments", "", "write the moments of one source to this `file`, .npz, to be merged or charted later")
+		f.StringVar(&o.data, "data", "", "the `data set` that sources, then models, embed")
+		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
+		f.StringArrayVar(&o.nodes, "node", nil, "`tensor or node` to look at instead of the representation; may be repeated")
+		f.BoolVar(&o.layers, "layers", false, "look at the end of every stage of the network")
+		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
+		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows")
 		f.StringVar(&o.json, "json", "", "write spectra and metrics to this `file` as JSON; - for standard output")
 		f.StringVar(&o.csv, "csv", "", "write the singular values to this `file` as CSV; - for standard output")
 		f.IntVar(&o.dpi, "dpi", 200, "dots an inch of a .png")
@@ -81,7 +97,11 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 	}
 	var spectra []*analysis.Spectrum
 	for i, source := range sources {
-		more, err := o.spectra(ctx, t, source, labels[i])
+		of := o.spectra
+		if o.data != "" {
+			of = o.modelSpectra
+		}
+		more, err := of(ctx, t, source, labels[i])
 		if err != nil {
 			return err
 		}
@@ -118,7 +138,7 @@ func (o *spectrumOptions) check(sources []string) error {
 	if _, err := analysis.FormatOf(o.out); err != nil {
 		return usageError(err.Error())
 	}
-	return nil
+	return o.checkImages()
 }
 
 func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error {
