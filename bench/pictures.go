@@ -143,7 +143,7 @@ func makePictures(folder string, w, h int) error {
 		rgb := image.NewRGBA(image.Rect(0, 0, w, h))
 		for y := range h {
 			for x := range w {
-				noise := 7 * r.NormFloat64()
+				noise := 12 * r.NormFloat64()
 				p := from.At(x, y)
 				for c, v := range p {
 					rgb.Pix[rgb.PixOffset(x, y)+c] = uint8(min(max(float64(v)+noise, 0), 255))

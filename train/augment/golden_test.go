@@ -117,3 +117,41 @@ func TestResizeMatchesPIL(t *testing.T) {
 		checkPixels(t, name, Evaluation(size).Apply(&ws, from, nil), want)
 	}
 }
+
+// Whole views with torchvision's own parameters: jitter in each of its 24 orders, crops
+// down to a pixel, images of odd and extreme shapes.
+func TestViewsMatchTorchvision(t *testing.T) {
+	arrays := golden.Load(t, "augment/chains.npz")
+	for k := range 5 {
+		img := imageOf(t, arrays[fmt.Sprintf("image_%d", k)])
+		views, parameters := arrays[fmt.Sprintf("view_%d", k)], arrays[fmt.Sprintf("parameters_%d", k)]
+		n, size := views.Shape[0], views.Shape[1]
+		orders := map[[4]int]bool{}
+		for i := range n {
+			p := parameters.F64[16*i:][:16]
+			at := func(j int) int { return int(p[j]) }
+			var ws Workspace
+			got := ws.Own(ws.Resize(img, image.Rect(at(0), at(1), at(0)+at(2), at(1)+at(3)), size, size, Filter(at(4))))
+			if at(5)%2 == 1 {
+				got.Flip()
+			}
+			order := [4]int{at(6), at(7), at(8), at(9)}
+			orders[order] = true
+			for _, property := range order {
+				[]func(float64){got.AdjustBrightness, got.AdjustContrast, got.AdjustSaturation, got.AdjustHue}[property](p[10+property])
+			}
+			if at(5) >= 2 {
+				got.Grayscale()
+			}
+			ws.Blur(got, p[14])
+			if at(15) < 256 {
+				got.Solarize(uint8(at(15)))
+			}
+			want := &golden.Array{Shape: views.Shape[1:], U8: views.U8[i*3*size*size:][:3*size*size]}
+			checkPixels(t, fmt.Sprintf("image %d, view %d %v", k, i, p), got, want)
+		}
+		if k == 0 && len(orders) != 24 {
+			t.Errorf("%d orders of the jitter, want 24", len(orders))
+		}
+	}
+}
