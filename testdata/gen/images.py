@@ -3,7 +3,7 @@
 Run: python3 testdata/gen/images.py   (from the repository root)
 Made with Pillow 13.0.0, numpy 2.4; seed 20261124. Pillow 9.4.0 reads the same pixels
 from the files, but does not turn TIFF files. Writes
-  testdata/images/formats/*              WebP, GIF, BMP, TIFF, 16-bit PNG, YCCK and RGB JPEG
+  testdata/images/formats/*              WebP, GIF, BMP, TIFF, PPM, 16-bit PNG, YCCK and RGB JPEG
   testdata/golden/augment/formats.npz    ImageOps.exif_transpose(image).convert("RGB") of each
 With an argument it writes nothing and compares the files there are with the goldens.
 """
@@ -104,6 +104,12 @@ png("rgb16.png", 16, 2, deep[..., :3].reshape(12, -1))
 png("rgba16.png", 16, 6, deep.reshape(12, -1))
 png("gray4.png", 4, 0, rng.integers(0, 256, (12, 10), dtype=np.uint8))
 png("gray2.png", 2, 0, rng.integers(0, 256, (12, 5), dtype=np.uint8))
+
+write("rgb.ppm", photo)
+write("gray.pgm", photo.convert("L"))
+small = rng.integers(0, 101, (9, 7, 3))
+open(IMAGES + "/most100.ppm", "wb").write(b"P6 # a comment\n# another\n7 9\n100\n" + small.astype(np.uint8).tobytes())
+open(IMAGES + "/most40000.ppm", "wb").write(b"P6\n7 9 40000\n" + (small * 400).astype(">u2").tobytes())
 
 files = {os.path.basename(p): read(p) for p in sorted(glob.glob(IMAGES + "/*"))}
 np.savez_compressed(GOLDEN, **files)

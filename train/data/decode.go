@@ -45,11 +45,13 @@ var formats = []format{
 	// A code of at least nine bits stands for 4096 pixels.
 	{"GIF", "GIF8", []string{".gif"}, 4096, gif.DecodeConfig, decodeGIF, toRGB, nil},
 	{"TIFF", "II*\x00", []string{".tif", ".tiff"}, 0, tiff.DecodeConfig, tiff.Decode, toRGB, orientation},
+	{"PPM", "P6", []string{".ppm"}, 1, netpbmConfig, decodeNetpbm, toRGB, nil},
+	{"PGM", "P5", []string{".pgm"}, 1, netpbmConfig, decodeNetpbm, toRGB, nil},
 	{"TIFF", "MM\x00*", nil, 0, tiff.DecodeConfig, tiff.Decode, toRGB, orientation},
 }
 
 // formatNames are the formats in messages.
-const formatNames = "JPEG, PNG, WebP, BMP, GIF, TIFF"
+const formatNames = "JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, PGM"
 
 // readable are the extensions of image files.
 var readable = func() (list []string) {

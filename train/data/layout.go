@@ -59,32 +59,24 @@ func (n *node) only() *node {
 	return n.sorted()[0]
 }
 
-// foreign are kinds that torchvision would read: leaving them out would quietly make
-// another data set of it.
-var foreign = []string{".ppm", ".pgm"}
-
 func hasExtension(name string, list []string) bool {
 	return slices.Contains(list, strings.ToLower(path.Ext(name)))
 }
 
 // images lists the images directly in n, in order of their names.
-func (n *node) images(names []string) ([]int, error) {
-	var out []int
+func (n *node) images(names []string) (out []int) {
 	for _, k := range n.files {
-		if hasExtension(names[k], foreign) {
-			return nil, unsupportedf("%s: its format is not read (%s are); convert it or remove it", names[k], formatNames)
-		}
 		if hasExtension(names[k], readable) {
 			out = append(out, k)
 		}
 	}
 	sort.Slice(out, func(i, j int) bool { return names[out[i]] < names[out[j]] })
-	return out, nil
+	return out
 }
 
 // below lists the images in n and in the folders below it, in torchvision's order:
 // by folder, then by name.
-func (n *node) below(names []string) ([]int, error) {
+func (n *node) below(names []string) (out []int) {
 	folders := []*node{n}
 	for i := 0; i < len(folders); i++ {
 		for _, d := range folders[i].dirs {
@@ -94,15 +86,10 @@ func (n *node) below(names []string) ([]int, error) {
 	slices.SortFunc(folders, func(a, b *node) int {
 		return strings.Compare(strings.TrimSuffix(a.name, "/"), strings.TrimSuffix(b.name, "/"))
 	})
-	var out []int
 	for _, f := range folders {
-		images, err := f.images(names)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, images...)
+		out = append(out, f.images(names)...)
 	}
-	return out, nil
+	return out
 }
 
 // arrange finds splits, classes and images among the files of a store.
@@ -118,7 +105,7 @@ func arrange(files store) (*Source, error) {
 		if inner == nil || slices.Contains(splitNames, path.Base(inner.name)) || len(inner.dirs) == 0 {
 			break
 		}
-		if images, err := root.images(names); err != nil || len(images) > 0 {
+		if len(root.images(names)) > 0 {
 			break
 		}
 		root = inner
@@ -185,16 +172,12 @@ func (l *imageFiles) add(split *node, classes []string) error {
 		}
 	}
 	if len(split.dirs) == 0 {
-		images, err := split.images(l.names)
-		put(images, -1)
-		return err
+		put(split.images(l.names), -1)
+		return nil
 	}
 	var empty []string
 	for _, class := range split.sorted() {
-		images, err := class.below(l.names)
-		if err != nil {
-			return err
-		}
+		images := class.below(l.names)
 		if len(images) == 0 {
 			empty = append(empty, class.name)
 		}

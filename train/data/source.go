@@ -114,12 +114,7 @@ func openSource(path string) (*Source, error) {
 		return nil, err
 	}
 	a, archived := files.(*archive)
-	var s *Source
-	if labels := findLabels(files, files.names(), archived); labels != nil {
-		s, err = labels.source(nil)
-	} else {
-		s, err = arrange(files)
-	}
+	s, err := sourceOf(files, archived)
 	if err != nil {
 		files.close()
 		return nil, err
@@ -129,6 +124,14 @@ func openSource(path string) (*Source, error) {
 		s.memory = a.blob.memory
 	}
 	return s, nil
+}
+
+// sourceOf finds the images of a store and their labels: beside them, or by folders.
+func sourceOf(files store, archived bool) (*Source, error) {
+	if labels := findLabels(files, files.names(), archived); labels != nil {
+		return labels.source(nil)
+	}
+	return arrange(files)
 }
 
 type fileKind int

@@ -84,7 +84,6 @@ func TestOpenRefuses(t *testing.T) {
 		{"empty class in a split", tree{"train/a/1.png": pixel(1), "train/b/1.png": pixel(1), "test/a/1.png": pixel(1), "test/b/": nil}.write(t), "train", "test/b/"},
 		{"empty class in an archive", writeFile(t, "x.tar.gz", gzipped(tree{"a/1.png": pixel(1), "zebra/": nil}.tar(""))), "", "zebra/"},
 		{"empty split", tree{"train/a/1.png": pixel(1), "test/": nil}.write(t), "", "test/ has no image"},
-		{"foreign format", tree{"a/1.png": pixel(1), "a/2.ppm": nil}.write(t), "", "a/2.ppm: its format is not read"},
 		{"no such split", pets().write(t), "val", `no split "val"; it has train, test`},
 		{"no splits at all", tree{"a/1.png": pixel(1)}.write(t), "test", "use all"},
 		{"empty file", writeFile(t, "x.tar", nil), "", "empty file"},
@@ -294,11 +293,13 @@ func FuzzTar(f *testing.F) {
 	delete(small, "data_batch_1.bin")
 	delete(small, "data_batch_2.bin")
 	f.Add(small.tar("c/"))
+	f.Add(tree{"1.png": pixel(1), "1.cls": []byte("1")}.tar(""))
+	f.Add(tree{"1.png": nil, "1.json": []byte(`{"label":"a"}`)}.tar(""))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// Read in place or unpacked, an archive holds the same.
 		var lists [2][]string
 		try := func(k int, x *index, blob blob) {
-			s, err := arrange(newArchive(x, blob))
+			s, err := sourceOf(newArchive(x, blob), true)
 			if err != nil {
 				return
 			}

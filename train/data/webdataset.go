@@ -140,8 +140,6 @@ func (l *labelFiles) sample(group []int) (image int, label string, labelled bool
 					l.names[image], path.Base(l.names[k]))
 			}
 			image = k
-		case slices.Contains(foreign, ext):
-			return 0, "", false, unsupportedf("%s: its format is not read (%s are)", l.names[k], formatNames)
 		case ext == ".cls", ext == ".json" && from < 0:
 			from = k
 		}
