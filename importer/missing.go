@@ -2,6 +2,7 @@ package importer
 
 import (
 	"math"
+	"math/rand/v2"
 	"strings"
 
 	"onnxclr/importer/weights"
@@ -21,7 +22,7 @@ func (r *ResNet) fill(tensors []*weights.Tensor, missing []param) []*weights.Ten
 		have[t.Name] = t
 	}
 	for i, p := range missing {
-		have[p.name] = p.initial(uint64(i), r.Dim())
+		have[p.name] = p.initial(stream.New(0, "missing", uint64(i)), r.Dim())
 	}
 	var out []*weights.Tensor
 	for _, p := range r.params() {
@@ -33,13 +34,12 @@ func (r *ResNet) fill(tensors []*weights.Tensor, missing []param) []*weights.Ten
 }
 
 // initial draws the values of a parameter; dim is the fan-in of fc.
-func (p param) initial(index uint64, dim int) *weights.Tensor {
+func (p param) initial(rng *rand.Rand, dim int) *weights.Tensor {
 	n := 1
 	for _, d := range p.shape {
 		n *= d
 	}
 	v := make([]float32, n)
-	rng := stream.New(0, "missing", index)
 	switch {
 	case len(p.shape) == 4:
 		deviation := math.Sqrt(2 / float64(p.shape[0]*p.shape[2]*p.shape[3]))

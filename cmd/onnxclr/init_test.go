@@ -1,0 +1,18 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestInit(t *testing.T) {
+	in := filepath.Join(t.TempDir(), "m.onnx")
+	must(t, "init", "resnet18", "--stem", "cifar", "--classes", "10", "-o", in)
+	if out := must(t, "inspect", in).out; !strings.Contains(out, "11,1") || !strings.Contains(out, "logits") {
+		t.Errorf("inspect says %s", out)
+	}
+	refused(t, exitUsage, "resnet50", "init", "resnet51", "-o", in, "--force")
+	refused(t, exitFailed, "--force", "init", "resnet18", "-o", in)
+	refused(t, exitUsage, "imagenet or cifar", "init", "resnet18", "--stem", "x", "-o", in, "--force")
+}
