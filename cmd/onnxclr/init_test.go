@@ -9,7 +9,7 @@ import (
 func TestInit(t *testing.T) {
 	in := filepath.Join(t.TempDir(), "m.onnx")
 	must(t, "init", "resnet18", "--stem", "cifar", "--classes", "10", "-o", in)
-	if out := must(t, "inspect", in).out; !strings.Contains(out, "11,1") || !strings.Contains(out, "logits") {
+	if out := must(t, "inspect", in).out; !strings.Contains(out, "11173962 parameters") || !strings.Contains(out, "logits") {
 		t.Errorf("inspect says %s", out)
 	}
 	refused(t, exitUsage, "resnet50", "init", "resnet51", "-o", in, "--force")
