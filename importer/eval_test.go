@@ -69,6 +69,10 @@ func evaluateNode(t *testing.T, m *onnx.Model, n *onnx.Node, in []array) array {
 		reference.ReLU(y.v, x.v)
 	case "Add":
 		reference.Add(y.v, x.v, in[1].v)
+	case "Mul": // by a row
+		for i := range y.v {
+			y.v[i] = x.v[i] * in[1].v[i%len(in[1].v)]
+		}
 	case "GlobalAveragePool":
 		nc := x.shape[0] * x.shape[1]
 		y = array{[]int{x.shape[0], x.shape[1], 1, 1}, make([]float32, nc)}

@@ -128,7 +128,7 @@ func FuzzOpenModel(f *testing.F) {
 // is valid, has the width asked for, is read again, and is the model it was once the
 // head is detached.
 func FuzzHead(f *testing.F) {
-	kinds := []string{HeadNone, HeadSlice, HeadLinear, HeadMLP}
+	kinds := []string{HeadNone, HeadSlice, HeadLinear, HeadMLP, HeadDiagonal, HeadOrthogonal, HeadLowRank, HeadGroup}
 	seedModels(f, func(model []byte) {
 		for kind := range kinds {
 			f.Add(model, uint8(kind), 3, 2)
@@ -147,7 +147,10 @@ func FuzzHead(f *testing.F) {
 		}
 		defer m.Close()
 		before := encodeFuzzed(t, m.ONNX)
-		h := Head{Kind: kinds[int(kind)%len(kinds)], Dim: dim, D0: dim, Hidden: hidden, Seed: 1}
+		h := Head{Kind: kinds[int(kind)%len(kinds)], Dim: dim, D0: dim, Hidden: hidden, Groups: dim, Layers: 2 + hidden%2, Seed: 1}
+		if h.Kind == HeadOrthogonal && dim == 0 {
+			return // as wide as the file says
+		}
 		had := m.ONNX.Graph.Output(EmbeddingName) != nil
 		bounded.Allocation(t, len(b), func() { err = AttachHead(m.ONNX, h) })
 		if err != nil {

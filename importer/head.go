@@ -3,83 +3,153 @@ package importer
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 
 	"onnxclr/importer/onnx"
-	"onnxclr/importer/weights"
-	"onnxclr/internal/stream"
 )
 
-// The kinds of Head.
+// The kinds of Head, for a representation r of width D. W of orthogonal and lowrank has
+// orthonormal rows, or columns if it has more rows than D, in a random direction.
 const (
-	HeadNone   = "none"   // z = r
-	HeadLinear = "linear" // z = W·r
-	HeadMLP    = "mlp"    // z = BN(W₂·relu(BN(W₁·r)))
-	HeadSlice  = "slice"  // z = r[:d₀]
+	HeadNone       = "none"           // z = r
+	HeadLinear     = "linear"         // z = W·r
+	HeadMLP        = "mlp"            // z = BN(W₂·relu(BN(W₁·r))), or with more layers
+	HeadSlice      = "slice"          // z = r[:d₀]
+	HeadOrthogonal = "orthogonal"     // z = W·r, W kept orthogonal by whoever trains it
+	HeadDiagonal   = "diagonal"       // z = w⊙r
+	HeadLowRank    = "lowrank"        // z = W·r, d₀ rows, not trained
+	HeadGroup      = "group"          // z = r; training compares groups of its features
+	HeadDropout    = "random-dropout" // z = r; training compares d₀ random features
 )
+
+// ProjectorWeight is the name of the weight of the heads that have a single one.
+const ProjectorWeight = projectorPrefix + "0.weight"
 
 // Head is what stands between the representation r, [N,D], and the loss: SimCLR's
-// projectors and DirectCLR's sub-vector (arXiv:2110.09348, section 6 and its
-// published code). It becomes a part of the model, from "representation" to the
-// output "embedding", [N,Width].
+// projectors, DirectCLR's sub-vector and those of the ablations (arXiv:2110.09348,
+// section 6, appendix F and its published code). It becomes a part of the model, from
+// "representation" to the output "embedding", [N,Width].
 type Head struct {
 	Kind   string `json:"kind"`
-	Dim    int    `json:"dim,omitempty"`    // width of z after a projector
+	Dim    int    `json:"dim,omitempty"`    // width of z after a projector; of orthogonal, 0 is D
 	Hidden int    `json:"hidden,omitempty"` // of mlp; 0 is D
-	D0     int    `json:"d0,omitempty"`     // of slice: leading channels of r
+	Layers int    `json:"layers,omitempty"` // of mlp, at least 2; 0 is 2
+	Plain  bool   `json:"plain,omitempty"`  // mlp does not normalise z
+	D0     int    `json:"d0,omitempty"`     // leading or random channels of r, or rank
+	Groups int    `json:"groups,omitempty"` // of group: equal parts of D
 	Seed   uint64 `json:"seed"`             // of the initial weights
 }
 
-// String describes the head on a representation, such as "mlp 2048-2048-128".
+// String describes the head, such as "mlp to 128 by way of 2048".
 func (h Head) String() string {
 	switch h.Kind {
 	case HeadLinear:
 		return fmt.Sprintf("linear to %d", h.Dim)
+	case HeadOrthogonal:
+		return fmt.Sprintf("orthogonal to %d", h.Dim)
 	case HeadMLP:
-		return fmt.Sprintf("mlp to %d by way of %d", h.Dim, h.Hidden)
+		way := fmt.Sprint(h.Hidden)
+		if h.Layers > 2 {
+			way = fmt.Sprintf("%d layers of %d", h.Layers-1, h.Hidden)
+		}
+		if h.Plain {
+			way += ", not normalised"
+		}
+		return fmt.Sprintf("mlp to %d by way of %s", h.Dim, way)
 	case HeadSlice:
 		return fmt.Sprintf("slice of %d", h.D0)
+	case HeadLowRank:
+		return fmt.Sprintf("rank %d", h.D0)
+	case HeadGroup:
+		return fmt.Sprintf("%d groups", h.Groups)
+	case HeadDropout:
+		return fmt.Sprintf("%d random features", h.D0)
 	}
 	return h.Kind
 }
 
-// trainable reports whether the head has weights.
-func (h Head) trainable() bool { return h.Kind == HeadLinear || h.Kind == HeadMLP }
-
-// settle fills in defaults for a representation of width d and checks the sizes.
-func (h Head) settle(d int) (Head, error) {
+// trainable reports whether the head has weights that training moves.
+func (h Head) trainable() bool {
 	switch h.Kind {
-	case HeadNone:
-		return Head{Kind: HeadNone}, nil
-	case HeadSlice:
-		if h.D0 < 1 || h.D0 > d {
-			return h, fmt.Errorf("d0 is %d, want 1 to %d, the width of the representation", h.D0, d)
-		}
-		return Head{Kind: HeadSlice, D0: h.D0}, nil
-	case HeadLinear, HeadMLP:
-		if h.Dim < 1 {
-			return h, fmt.Errorf("the projector's width is %d, want at least 1", h.Dim)
-		}
-		if h.Kind == HeadLinear {
-			return Head{Kind: h.Kind, Dim: h.Dim, Seed: h.Seed}, nil
-		}
-		if h.Hidden == 0 {
-			if h.Hidden = d; d > maxDefaultHidden {
-				return h, fmt.Errorf("the representation is %d wide: say how wide the projector's hidden layer is to be", d)
-			}
-		}
-		if h.Hidden < 1 {
-			return h, fmt.Errorf("the projector's hidden width is %d, want at least 1", h.Hidden)
-		}
-		return Head{Kind: h.Kind, Dim: h.Dim, Hidden: h.Hidden, Seed: h.Seed}, nil
+	case HeadLinear, HeadMLP, HeadOrthogonal, HeadDiagonal:
+		return true
 	}
-	return h, fmt.Errorf("unknown head %q; want %s, %s, %s or %s", h.Kind, HeadNone, HeadLinear, HeadMLP, HeadSlice)
+	return false
 }
 
-// AttachHead adds the head to the model. New weights are PyTorch's default, uniform
-// in ±1/√fan_in, from the head's seed; parameters are named as those of an
-// nn.Sequential called projector.
+// settle fills in defaults for a representation of width d, drops what the kind does
+// not have, and checks the sizes.
+func (h Head) settle(d int) (Head, error) {
+	out := Head{Kind: h.Kind, Seed: h.Seed}
+	within := func(name string, v, high int, what string) error {
+		if v < 1 || v > high {
+			return fmt.Errorf("%s is %d, want 1 to %d, %s", name, v, high, what)
+		}
+		return nil
+	}
+	switch h.Kind {
+	case HeadNone:
+		out.Seed = 0
+	case HeadSlice:
+		out.Seed, out.D0 = 0, h.D0
+		return out, within("d0", h.D0, d, "the width of the representation")
+	case HeadLowRank, HeadDropout:
+		out.D0 = h.D0
+		return out, within("d0", h.D0, d, "the width of the representation")
+	case HeadDiagonal:
+	case HeadGroup:
+		out.Groups = h.Groups
+		if err := within("the number of groups", h.Groups, d, "the width of the representation"); err != nil {
+			return out, err
+		}
+		if d%h.Groups != 0 {
+			return out, fmt.Errorf("the representation's %d features do not divide into %d equal groups", d, h.Groups)
+		}
+	case HeadOrthogonal, HeadLinear, HeadMLP:
+		out.Dim = h.Dim
+		if h.Kind == HeadOrthogonal && h.Dim == 0 {
+			out.Dim = d
+		}
+		if h.Kind == HeadOrthogonal && max(d, out.Dim) > maxOrthogonal {
+			return h, fmt.Errorf("an orthogonal projector of a representation of width %d to %d: want at most %d", d, out.Dim, maxOrthogonal)
+		}
+		if out.Dim < 1 {
+			return h, fmt.Errorf("the projector's width is %d, want at least 1", h.Dim)
+		}
+		if h.Kind != HeadMLP {
+			break
+		}
+		out.Hidden, out.Layers, out.Plain = h.Hidden, h.Layers, h.Plain
+		if out.Hidden == 0 {
+			out.Hidden = d
+		}
+		if out.Layers == 0 {
+			out.Layers = 2
+		}
+		if out.Hidden < 1 {
+			return h, fmt.Errorf("the projector's hidden width is %d, want at least 1", h.Hidden)
+		}
+		if out.Layers < 2 || out.Layers > maxLayers {
+			return h, fmt.Errorf("the projector has %d layers, want 2 to %d", h.Layers, maxLayers)
+		}
+	default:
+		return h, fmt.Errorf("unknown head %q; want one of %s", h.Kind, strings.Join(heads, ", "))
+	}
+	return out, nil
+}
+
+// maxOrthogonal bounds a matrix whose making takes the third power of its width.
+const maxOrthogonal = 1 << 13
+
+// maxLayers bounds a projector; published ones have up to 4.
+const maxLayers = 64
+
+var heads = []string{HeadNone, HeadLinear, HeadMLP, HeadSlice, HeadOrthogonal, HeadDiagonal, HeadLowRank, HeadGroup, HeadDropout}
+
+// AttachHead adds the head to the model. New weights come from the head's seed: of
+// linear and mlp they are PyTorch's default, uniform in ±1/√fan_in, those of diagonal
+// are 1, those of orthogonal and lowrank uniform among the matrices with orthonormal
+// rows. Parameters are named as those of an nn.Sequential called projector.
 //
 // A model that has the same head already keeps it, with its weights. A head without
 // weights is replaced; one with weights that differs is an error, as is a width out
@@ -110,23 +180,7 @@ func AttachHead(m *onnx.Model, h Head) error {
 		}
 	}
 	b := headBuilder{graphBuilder: graphBuilder{m.Graph}, seed: h.Seed, opset: m.Opset(""), training: DetectBatchNorm(m).Training > 0}
-	width := d
-	switch h.Kind {
-	case HeadNone:
-		b.node("Identity", "embedding", EmbeddingName, []string{r})
-	case HeadSlice:
-		width = h.D0
-		b.slice(r, h.D0)
-	case HeadLinear:
-		width = h.Dim
-		b.linear("projector.0", r, EmbeddingName, d, h.Dim)
-	case HeadMLP:
-		width = h.Dim
-		x := b.linear("projector.0", r, "", d, h.Hidden)
-		x = b.relu("projector.2", b.norm1d("projector.1", x, "", h.Hidden))
-		x = b.linear("projector.3", x, "", h.Hidden, h.Dim)
-		b.norm1d("projector.4", x, EmbeddingName, h.Dim)
-	}
+	width := b.head(h, r, d)
 	batch := onnx.Dim{Param: "batch"}
 	if in := m.Graph.Inputs; len(in) > 0 && len(in[0].Shape) > 0 {
 		batch = in[0].Shape[0]
@@ -141,13 +195,15 @@ func AttachHead(m *onnx.Model, h Head) error {
 		return err
 	}
 	m.SetMeta(MetaHead, string(text))
-	if h.Kind == HeadMLP {
+	if len(b.norms) > 0 {
 		// The counters of the head start at 0, whatever those of the encoder are.
 		counts, err := BatchesTracked(m)
 		if err != nil {
 			return err
 		}
-		counts["projector.1"], counts["projector.4"] = 0, 0
+		for _, name := range b.norms {
+			counts[name] = 0
+		}
 		SetBatchesTracked(m, counts)
 	}
 	return nil
@@ -163,6 +219,9 @@ func AttachedHead(m *onnx.Model) (Head, bool, error) {
 	var h Head
 	if err := json.Unmarshal([]byte(text), &h); err != nil {
 		return Head{}, false, fmt.Errorf("metadata %s: %w", MetaHead, err)
+	}
+	if h.Kind == HeadMLP && h.Layers == 0 { // written before there were others
+		h.Layers = 2
 	}
 	return h, true, nil
 }
@@ -194,72 +253,6 @@ func reconcile(m *onnx.Model, want Head) (keep bool, err error) {
 // and compute as they do today.
 const oldestOpset = 7
 
-// headBuilder adds nodes with fresh weights.
-type headBuilder struct {
-	graphBuilder
-	seed     uint64
-	drawn    uint64 // weight tensors so far
-	opset    int64
-	training bool // batch normalisation in training form
-}
-
-// linear is nn.Linear without bias: y = x·Wᵀ, W [out,in]. output may be "".
-func (b *headBuilder) linear(name, x, output string, in, out int) string {
-	values := make([]float32, in*out)
-	rng := stream.New(b.seed, "projector", b.drawn)
-	b.drawn++
-	bound := 1 / math.Sqrt(float64(in))
-	for i := range values {
-		values[i] = float32((2*rng.Float64() - 1) * bound)
-	}
-	b.graph.SetInitializer(weights.FromFloat32(name+".weight", []int{out, in}, values))
-	if output == "" {
-		output = outputOf(name)
-	}
-	inputs, attributes := []string{x, name + ".weight"}, []*onnx.Attribute{onnx.IntAttr("transB", 1)}
-	if b.opset < 11 { // Gemm must have a third operand; it counts 0 times
-		b.graph.SetInitializer(weights.FromFloat32(noBias, []int{1}, []float32{0}))
-		inputs, attributes = append(inputs, noBias), append(attributes, onnx.FloatAttr("beta", 0))
-	}
-	return b.node("Gemm", name, output, inputs, attributes...)
-}
-
-// norm1d is nn.BatchNorm1d(c), in training form where the encoder's are: one in
-// inference form beside them would mean that it is frozen. output may be "".
-func (b *headBuilder) norm1d(name, x, output string, c int) string {
-	for _, suffix := range normSuffixes {
-		values := make([]float32, c)
-		if suffix == "weight" || suffix == "running_var" {
-			for i := range values {
-				values[i] = 1
-			}
-		}
-		b.graph.SetInitializer(weights.FromFloat32(name+"."+suffix, []int{c}, values))
-	}
-	y := b.norm(name, x)
-	n := b.graph.Nodes[len(b.graph.Nodes)-1]
-	if output != "" {
-		n.Outputs[0], y = output, output
-	}
-	if b.training {
-		trainingForm(n, b.opset)
-	}
-	return y
-}
-
-// trainingForm turns a BatchNormalization in inference form into one in training form.
-func trainingForm(n *onnx.Node, opset int64) {
-	extra := []string{"_running_mean", "_running_var"}
-	if opset < 14 {
-		extra = append(extra, "_saved_mean", "_saved_var")
-	} else {
-		n.SetAttribute(onnx.IntAttr("training_mode", 1))
-	}
-	for _, suffix := range extra {
-		n.Outputs = append(n.Outputs, outputOf(n.Name)+suffix)
-	}
-}
-
 // ofHead reports whether AttachHead made the node.
 func ofHead(n *onnx.Node) bool {
 	return strings.HasPrefix(n.Name, projectorPrefix) || strings.HasPrefix(n.Name, slicePrefix)
@@ -271,106 +264,6 @@ const (
 	slicePrefix     = "directclr."
 	noBias          = "projector.::no_bias" // no key of a state_dict, see isKey
 )
-
-// slice takes the first d0 columns of x.
-func (b *headBuilder) slice(x string, d0 int) {
-	if b.opset < 10 {
-		b.node("Slice", "directclr", EmbeddingName, []string{x}, onnx.IntsAttr("starts", 0), onnx.IntsAttr("ends", int64(d0)), onnx.IntsAttr("axes", 1))
-		return
-	}
-	inputs := []string{x}
-	for _, arg := range []struct {
-		name  string
-		value int64
-	}{{"starts", 0}, {"ends", int64(d0)}, {"axes", 1}} {
-		name := slicePrefix + arg.name
-		b.graph.SetInitializer(weights.FromInt64(name, []int{1}, []int64{arg.value}))
-		inputs = append(inputs, name)
-	}
-	b.node("Slice", "directclr", EmbeddingName, inputs)
-}
-
-// DetachHead removes the output "embedding" with everything that only it needed,
-// and reports whether there was one.
-func DetachHead(m *onnx.Model) bool {
-	if !dropOutput(m, EmbeddingName) {
-		return false
-	}
-	dropMeta(m, MetaHead)
-	return true
-}
-
-// dropOutput removes a graph output, and the nodes and initializers that nothing
-// needs any more. What nothing needed before stays.
-func dropOutput(m *onnx.Model, name string) bool {
-	g := m.Graph
-	if g.Output(name) == nil {
-		return false
-	}
-	before := needed(g)
-	var outputs []*onnx.ValueInfo
-	for _, o := range g.Outputs {
-		if o.Name != name {
-			outputs = append(outputs, o)
-		}
-	}
-	g.Outputs = outputs
-	after := needed(g)
-	dead := func(name string) bool { return before[name] && !after[name] }
-
-	var nodes []*onnx.Node
-	for _, n := range g.Nodes {
-		alive := len(n.Outputs) == 0
-		for _, o := range n.Outputs {
-			alive = alive || o != "" && !dead(o)
-		}
-		if alive {
-			nodes = append(nodes, n)
-		}
-	}
-	var initializers []*onnx.Tensor
-	counts, err := BatchesTracked(m)
-	for _, t := range g.Initializers {
-		if !dead(t.Name) {
-			initializers = append(initializers, t)
-		} else if norm, ok := strings.CutSuffix(t.Name, runningVar); ok {
-			delete(counts, norm)
-		}
-	}
-	g.Nodes, g.Initializers = nodes, initializers
-	if m.Meta(MetaBatches) != "" && err == nil {
-		SetBatchesTracked(m, counts)
-	}
-	return true
-}
-
-// needed returns the names of all tensors that the graph's outputs depend on.
-func needed(g *onnx.Graph) map[string]bool {
-	producer := map[string]*onnx.Node{}
-	for _, n := range g.Nodes {
-		for _, o := range n.Outputs {
-			producer[o] = n
-		}
-	}
-	need := map[string]bool{}
-	var stack []string
-	for _, o := range g.Outputs {
-		stack = append(stack, o.Name)
-	}
-	for len(stack) > 0 {
-		name := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if name == "" || need[name] {
-			continue
-		}
-		need[name] = true
-		if n := producer[name]; n != nil {
-			stack = append(stack, n.Inputs...)
-			stack = append(stack, n.Outputs...)
-		}
-	}
-	return need
-}
 
 // representation returns the name and width D of the tensor that heads stand on.
 func representation(m *onnx.Model) (string, int, error) {

@@ -43,6 +43,19 @@ func TestAttachHead(t *testing.T) {
 		{Head{Kind: HeadMLP, Dim: 2}, "projector.0 projector.1 projector.2 projector.3 projector.4", `projector.0.weight
 			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight
 			projector.4.weight projector.4.bias projector.4.running_mean projector.4.running_var`, 2},
+		{Head{Kind: HeadMLP, Dim: 5, Hidden: 3, Layers: 3}, "projector.0 projector.1 projector.2 projector.3 projector.4 projector.5 projector.6 projector.7", `projector.0.weight
+			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight
+			projector.4.weight projector.4.bias projector.4.running_mean projector.4.running_var projector.6.weight
+			projector.7.weight projector.7.bias projector.7.running_mean projector.7.running_var`, 5},
+		{Head{Kind: HeadMLP, Dim: 5, Plain: true}, "projector.0 projector.1 projector.2 projector.3", `projector.0.weight
+			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight`, 5},
+		{Head{Kind: HeadOrthogonal}, "projector.0", "projector.0.weight", 4},
+		{Head{Kind: HeadOrthogonal, Dim: 3, Seed: 1}, "projector.0", "projector.0.weight", 3},
+		{Head{Kind: HeadOrthogonal, Dim: 6}, "projector.0", "projector.0.weight", 6},
+		{Head{Kind: HeadDiagonal}, "projector.0", "projector.0.weight", 4},
+		{Head{Kind: HeadLowRank, D0: 2}, "projector.0", "projector.0.weight", 2},
+		{Head{Kind: HeadGroup, Groups: 2}, "embedding", "", 4},
+		{Head{Kind: HeadDropout, D0: 3}, "embedding", "", 4},
 	} {
 		t.Run(test.head.String(), func(t *testing.T) {
 			m := tinyModel(t)
@@ -80,7 +93,7 @@ func TestAttachHead(t *testing.T) {
 				t.Errorf("the embedding has shape %v", z.shape)
 			}
 			switch test.head.Kind {
-			case HeadNone:
+			case HeadNone, HeadDiagonal, HeadGroup, HeadDropout:
 				golden.Check(t, "z", golden.Exact, z.v, r.v)
 			case HeadSlice:
 				golden.Check(t, "z", golden.Exact, z.v, append(append([]float32(nil), r.v[:3]...), r.v[4:7]...))
@@ -91,6 +104,13 @@ func TestAttachHead(t *testing.T) {
 			}
 			if !bytes.Equal(encode(t, m), before) {
 				t.Error("attaching the same head again changed the model")
+			}
+			if settled, _ := test.head.settle(4); test.head.Kind == HeadOrthogonal || test.head.Kind == HeadLowRank {
+				w, err := m.Graph.Initializer(ProjectorWeight).Float32s()
+				if err != nil {
+					t.Fatal(err)
+				}
+				orthonormal(t, w, int(test.width), 4, settled)
 			}
 			if got, ok, err := AttachedHead(m); err != nil || !ok || got.Kind != test.head.Kind {
 				t.Errorf("AttachedHead gives %v, %v, %v", got, ok, err)
@@ -106,6 +126,61 @@ func TestAttachHead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// orthonormal checks that the rows of a weight [out,in], or its columns when these are
+// fewer, are of length 1 and at right angles.
+func orthonormal(t *testing.T, v []float32, out, in int, what Head) {
+	t.Helper()
+	if len(v) != out*in {
+		t.Fatalf("%v: %d weights, want [%d,%d]", what, len(v), out, in)
+	}
+	n, d, row, column := out, in, in, 1
+	if out > in {
+		n, d, row, column = in, out, 1, in
+	}
+	for i := range n {
+		for j := range n {
+			var product, want float64
+			for k := range d {
+				product += float64(v[i*row+k*column]) * float64(v[j*row+k*column])
+			}
+			if i == j {
+				want = 1
+			}
+			if math.Abs(product-want) > 1e-6 {
+				t.Errorf("%v: vectors %d and %d have the product %g", what, i, j, product)
+			}
+		}
+	}
+}
+
+// TestOrthonormalWeights: of any size, from the seed alone, and not near any axis.
+func TestOrthonormalWeights(t *testing.T) {
+	for _, s := range [][2]int{{1, 1}, {3, 200}, {200, 3}, {150, 150}} {
+		b := headBuilder{seed: 3}
+		w, again := b.orthonormal(s[0], s[1]), (&headBuilder{seed: 3}).orthonormal(s[0], s[1])
+		orthonormal(t, w.values, s[1], s[0], Head{Kind: HeadOrthogonal})
+		if !reflect.DeepEqual(w, again) {
+			t.Errorf("%v: the same seed gives other weights", s)
+		}
+		if next := b.orthonormal(s[0], s[1]); s[0] > 1 && reflect.DeepEqual(w, next) {
+			t.Errorf("%v: the second weight is the first", s)
+		}
+	}
+}
+
+// TestHeadsOfBefore: a model whose metadata do not know of layers keeps its head.
+func TestHeadsOfBefore(t *testing.T) {
+	m := tinyModel(t)
+	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 5, Seed: 7}); err != nil {
+		t.Fatal(err)
+	}
+	m.SetMeta(MetaHead, `{"kind":"mlp","dim":5,"hidden":4,"seed":7}`)
+	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 5, Seed: 8}); err != nil {
+		t.Error(err)
+	}
+	wantError(t, AttachHead(m, Head{Kind: HeadMLP, Dim: 5, Layers: 3}), "already has a trained head (mlp to 5 by way of 4), not the one asked for (mlp to 5 by way of 2 layers of 4)")
 }
 
 // TestHeadWeights: uniform in ±1/√fan_in, as nn.Linear begins, from the seed alone.
@@ -158,12 +233,17 @@ func TestHeadWeights(t *testing.T) {
 
 func TestAttachHeadRefuses(t *testing.T) {
 	for want, head := range map[string]Head{
-		"d0 is 5, want 1 to 4":                             {Kind: HeadSlice, D0: 5},
-		"d0 is 0, want 1 to 4":                             {Kind: HeadSlice},
-		"the projector's width is 0, want at least 1":      {Kind: HeadLinear},
-		"the projector's width is -3":                      {Kind: HeadMLP, Dim: -3},
-		"hidden width is -1":                               {Kind: HeadMLP, Dim: 3, Hidden: -1},
-		`unknown head "conv"; want none, linear, mlp or s`: {Kind: "conv"},
+		"d0 is 5, want 1 to 4":                               {Kind: HeadSlice, D0: 5},
+		"d0 is 0, want 1 to 4":                               {Kind: HeadSlice},
+		"the projector's width is 0, want at least 1":        {Kind: HeadLinear},
+		"the projector's width is -3":                        {Kind: HeadMLP, Dim: -3},
+		"hidden width is -1":                                 {Kind: HeadMLP, Dim: 3, Hidden: -1},
+		`unknown head "conv"; want one of none, linear, mlp`: {Kind: "conv"},
+		"d0 is 5, want 1 to 4, the width":                    {Kind: HeadLowRank, D0: 5},
+		"d0 is -1, want 1 to 4, the width":                   {Kind: HeadDropout, D0: -1},
+		"4 features do not divide into 3 equal groups":       {Kind: HeadGroup, Groups: 3},
+		"number of groups is 0, want 1 to 4":                 {Kind: HeadGroup},
+		"the projector has 1 layers, want 2 to 64":           {Kind: HeadMLP, Dim: 3, Layers: 1},
 	} {
 		m := tinyModel(t)
 		wantError(t, AttachHead(m, head), want)

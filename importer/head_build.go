@@ -1,0 +1,239 @@
+package importer
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+
+	"onnxclr/importer/onnx"
+	"onnxclr/importer/weights"
+	"onnxclr/internal/stream"
+)
+
+// headBuilder adds nodes with fresh weights.
+type headBuilder struct {
+	graphBuilder
+	seed     uint64
+	drawn    uint64 // weight tensors so far
+	opset    int64
+	training bool // batch normalisation in training form
+	norms    []string
+}
+
+// head adds the nodes of a head on r [N,d] and returns the width of z.
+func (b *headBuilder) head(h Head, r string, d int) int {
+	switch h.Kind {
+	case HeadSlice:
+		b.slice(r, h.D0)
+		return h.D0
+	case HeadLinear:
+		b.linear("projector.0", r, EmbeddingName, b.uniform(d, h.Dim))
+		return h.Dim
+	case HeadOrthogonal:
+		b.linear("projector.0", r, EmbeddingName, b.orthonormal(d, h.Dim))
+		return h.Dim
+	case HeadLowRank:
+		b.linear("projector.0", r, EmbeddingName, b.orthonormal(d, h.D0))
+		return h.D0
+	case HeadDiagonal:
+		b.graph.SetInitializer(weights.FromFloat32(ProjectorWeight, []int{d}, ones(d)))
+		b.node("Mul", "projector.0", EmbeddingName, []string{r, ProjectorWeight})
+		return d
+	case HeadMLP:
+		b.mlp(h, r, d)
+		return h.Dim
+	}
+	b.node("Identity", "embedding", EmbeddingName, []string{r})
+	return d
+}
+
+// mlp is (Linear, BatchNorm1d, ReLU) once a hidden layer, then Linear and, unless the
+// head is plain, BatchNorm1d.
+func (b *headBuilder) mlp(h Head, x string, d int) {
+	at := 0
+	name := func() string {
+		at++
+		return fmt.Sprintf("%s%d", projectorPrefix, at-1)
+	}
+	for range h.Layers - 1 {
+		x = b.linear(name(), x, "", b.uniform(d, h.Hidden))
+		x = b.norm1d(name(), x, "", h.Hidden)
+		x, d = b.relu(name(), x), h.Hidden
+	}
+	if h.Plain {
+		b.linear(name(), x, EmbeddingName, b.uniform(d, h.Dim))
+		return
+	}
+	x = b.linear(name(), x, "", b.uniform(d, h.Dim))
+	b.norm1d(name(), x, EmbeddingName, h.Dim)
+}
+
+func (b *headBuilder) random() *rand.Rand {
+	b.drawn++
+	return stream.New(b.seed, "projector", b.drawn-1)
+}
+
+// matrix is a weight [out,in].
+type matrix struct {
+	in, out int
+	values  []float32
+}
+
+// uniform is what nn.Linear begins with: ±1/√in.
+func (b *headBuilder) uniform(in, out int) matrix {
+	values, rng := make([]float32, in*out), b.random()
+	bound := 1 / math.Sqrt(float64(in))
+	for i := range values {
+		values[i] = float32((2*rng.Float64() - 1) * bound)
+	}
+	return matrix{in, out, values}
+}
+
+// orthonormal has orthonormal rows, or columns when there are fewer of these: a
+// Gaussian matrix by Gram and Schmidt is uniform among them.
+func (b *headBuilder) orthonormal(in, out int) matrix {
+	n, d := min(in, out), max(in, out)
+	rows, rng := make([][]float64, n), b.random()
+	for i := range rows {
+		rows[i] = make([]float64, d)
+		for j := range rows[i] {
+			rows[i][j] = rng.NormFloat64()
+		}
+	}
+	orthonormalize(rows)
+	m := matrix{in, out, make([]float32, in*out)}
+	for i, row := range rows {
+		for j, v := range row {
+			if out <= in {
+				m.values[i*in+j] = float32(v)
+			} else {
+				m.values[j*in+i] = float32(v)
+			}
+		}
+	}
+	return m
+}
+
+// orthonormalize replaces linearly independent rows by orthonormal ones that span the
+// same spaces. A row's sums do not depend on who computes it.
+func orthonormalize(rows [][]float64) {
+	workers := runtime.GOMAXPROCS(0)
+	for i, row := range rows {
+		scale := 1 / math.Sqrt(dot(row, row))
+		for k := range row {
+			row[k] *= scale
+		}
+		rest := rows[i+1:]
+		if len(rest)*len(row) < 1<<14 {
+			subtract(rest, row)
+			continue
+		}
+		var done sync.WaitGroup
+		for w := range workers {
+			done.Go(func() { subtract(rest[len(rest)*w/workers:len(rest)*(w+1)/workers], row) })
+		}
+		done.Wait()
+	}
+}
+
+// subtract takes out of the rows what they have of a unit vector.
+func subtract(rows [][]float64, unit []float64) {
+	for _, r := range rows {
+		c := dot(r, unit)
+		for k, v := range unit {
+			r[k] -= c * v
+		}
+	}
+}
+
+func dot(a, b []float64) float64 {
+	var sum [4]float64
+	k := 0
+	for ; k+4 <= len(a); k += 4 {
+		sum[0] += a[k] * b[k]
+		sum[1] += a[k+1] * b[k+1]
+		sum[2] += a[k+2] * b[k+2]
+		sum[3] += a[k+3] * b[k+3]
+	}
+	for ; k < len(a); k++ {
+		sum[0] += a[k] * b[k]
+	}
+	return sum[0] + sum[1] + sum[2] + sum[3]
+}
+
+func ones(n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = 1
+	}
+	return v
+}
+
+// linear is nn.Linear without bias: y = x·Wᵀ. output may be "".
+func (b *headBuilder) linear(name, x, output string, w matrix) string {
+	b.graph.SetInitializer(weights.FromFloat32(name+".weight", []int{w.out, w.in}, w.values))
+	if output == "" {
+		output = outputOf(name)
+	}
+	inputs, attributes := []string{x, name + ".weight"}, []*onnx.Attribute{onnx.IntAttr("transB", 1)}
+	if b.opset < 11 { // Gemm must have a third operand; it counts 0 times
+		b.graph.SetInitializer(weights.FromFloat32(noBias, []int{1}, []float32{0}))
+		inputs, attributes = append(inputs, noBias), append(attributes, onnx.FloatAttr("beta", 0))
+	}
+	return b.node("Gemm", name, output, inputs, attributes...)
+}
+
+// norm1d is nn.BatchNorm1d(c), in training form where the encoder's are: one in
+// inference form beside them would mean that it is frozen. output may be "".
+func (b *headBuilder) norm1d(name, x, output string, c int) string {
+	for _, suffix := range normSuffixes {
+		values := make([]float32, c)
+		if suffix == "weight" || suffix == "running_var" {
+			values = ones(c)
+		}
+		b.graph.SetInitializer(weights.FromFloat32(name+"."+suffix, []int{c}, values))
+	}
+	b.norms = append(b.norms, name)
+	y := b.norm(name, x)
+	n := b.graph.Nodes[len(b.graph.Nodes)-1]
+	if output != "" {
+		n.Outputs[0], y = output, output
+	}
+	if b.training {
+		trainingForm(n, b.opset)
+	}
+	return y
+}
+
+// trainingForm turns a BatchNormalization in inference form into one in training form.
+func trainingForm(n *onnx.Node, opset int64) {
+	extra := []string{"_running_mean", "_running_var"}
+	if opset < 14 {
+		extra = append(extra, "_saved_mean", "_saved_var")
+	} else {
+		n.SetAttribute(onnx.IntAttr("training_mode", 1))
+	}
+	for _, suffix := range extra {
+		n.Outputs = append(n.Outputs, outputOf(n.Name)+suffix)
+	}
+}
+
+// slice takes the first d0 columns of x.
+func (b *headBuilder) slice(x string, d0 int) {
+	if b.opset < 10 {
+		b.node("Slice", "directclr", EmbeddingName, []string{x}, onnx.IntsAttr("starts", 0), onnx.IntsAttr("ends", int64(d0)), onnx.IntsAttr("axes", 1))
+		return
+	}
+	inputs := []string{x}
+	for _, arg := range []struct {
+		name  string
+		value int64
+	}{{"starts", 0}, {"ends", int64(d0)}, {"axes", 1}} {
+		name := slicePrefix + arg.name
+		b.graph.SetInitializer(weights.FromInt64(name, []int{1}, []int64{arg.value}))
+		inputs = append(inputs, name)
+	}
+	b.node("Slice", "directclr", EmbeddingName, inputs)
+}
