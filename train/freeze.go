@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"strings"
 
+	"onnxclr/importer"
 	"onnxclr/importer/onnx"
 )
 
 // frozen says which parameters of a model the recipe leaves as they are: all of the
 // modules in freeze (PyTorch's requires_grad False together with eval() of them), and
 // with freeze_bn those of the encoder's batch normalisations (torchvision's
-// FrozenBatchNorm2d). A module that has no parameter is an error.
+// FrozenBatchNorm2d). A module that has no parameter is an error. The fixed projector of
+// lowrank is never trained.
 func frozen(r *Recipe, g *onnx.Graph) (func(parameter string) bool, error) {
 	var modules []string
 	if r.Freeze != "" {
@@ -34,14 +36,17 @@ func frozen(r *Recipe, g *onnx.Graph) (func(parameter string) bool, error) {
 			return nil, fmt.Errorf("freeze names %q, of which the model has no parameter; its modules are %s", module, strings.Join(top, ", "))
 		}
 	}
-	norms := map[string]bool{}
+	fixed := map[string]bool{}
 	for _, n := range g.Nodes {
 		if r.FreezeBN && n.OpType == "BatchNormalization" && n.Standard() && !of("projector", n.Input(1)) {
-			norms[n.Input(1)], norms[n.Input(2)] = true, true
+			fixed[n.Input(1)], fixed[n.Input(2)] = true, true
 		}
 	}
-	if r.FreezeBN && len(norms) == 0 {
+	if r.FreezeBN && len(fixed) == 0 {
 		return nil, fmt.Errorf("freeze_bn: the model has no BatchNormalization outside the projector")
+	}
+	if r.Projector == importer.HeadLowRank {
+		fixed[importer.ProjectorWeight] = true
 	}
 	return func(parameter string) bool {
 		for _, module := range modules {
@@ -49,6 +54,6 @@ func frozen(r *Recipe, g *onnx.Graph) (func(parameter string) bool, error) {
 				return true
 			}
 		}
-		return norms[parameter]
+		return fixed[parameter]
 	}, nil
 }

@@ -43,6 +43,7 @@ type learner struct {
 	params    []Param
 	grads     [][]float32 // of the last step, in the order of params
 	embedding []float32   // of the last step, [2N,D]
+	columns   []int       // of z that the loss takes, see columns.go; nil: all
 	optimizer Optimizer
 	besides   int64   // bytes, see beside
 	clip      float64 // largest norm of the gradient, 0: any
@@ -143,7 +144,7 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 			return err
 		}
 	}
-	l.optimizer = newOptimizer(r, l.machine.Pool())
+	l.optimizer = constrain(r, newOptimizer(r, l.machine.Pool()), l.machine.Pool())
 	return nil
 }
 
@@ -175,7 +176,7 @@ func (l *learner) build(r *Recipe, n int) (*part, error) {
 			return nil, err
 		}
 	} else {
-		if p.loss, err = addLoss(r, p.z); err != nil {
+		if p.loss, err = addLoss(r, p.z, l.taken(r, p.z)); err != nil {
 			return nil, err
 		}
 		if err := p.program.Differentiate(p.loss); err != nil {
@@ -229,6 +230,7 @@ func (l *learner) restore(dir string, saved *state) error {
 // train makes one step on a batch with the learning rate in m, and fills in the loss,
 // the gradient's norm and the accuracy.
 func (l *learner) train(b *data.Batch, m *Metrics) error {
+	drawColumns(l.columns, l.z.Shape()[1], l.seed, l.step)
 	differentiate := l.differentiate
 	if l.micro != nil {
 		differentiate = l.micro.differentiate

@@ -23,7 +23,7 @@ func (l *learner) beside(r *Recipe, p *part) (int64, error) {
 		return sums + 2*4*batch*image, nil
 	}
 	d := p.z.Shape()[1]
-	g, keep, err := outerLoss(r, r.Batch, d, nil)
+	g, keep, err := outerLoss(r, r.Batch, d, nil, l.taken(r, p.z))
 	if err != nil {
 		return 0, err
 	}

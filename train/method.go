@@ -13,14 +13,47 @@ import (
 // loss (arXiv:2110.09348, section 6): SimCLR a projector, DirectCLR the first d0
 // channels of r.
 func (r *Recipe) Head() importer.Head {
-	if r.Method == "directclr" {
-		return importer.Head{Kind: "slice", D0: r.D0}
+	if r.Method == "directclr" || r.Projector == "lowrank-diagonal" {
+		return importer.Head{Kind: importer.HeadSlice, D0: r.D0}
 	}
-	return importer.Head{Kind: r.Projector, Dim: r.ProjDim, Seed: r.Seed}
+	return importer.Head{
+		Kind: r.Projector, Dim: r.ProjDim, Hidden: r.ProjHid, Layers: r.ProjDeep, Plain: !r.ProjNorm,
+		D0: r.D0, Groups: r.ProjGroup, Seed: r.Seed,
+	}
 }
 
-// addLoss adds the recipe's loss of the embeddings z [2N,D] to the graph.
-func addLoss(r *Recipe, z *G.Node) (*G.Node, error) {
+// addLoss adds the recipe's loss of the embeddings z [2N,D] to the graph: of all
+// columns or, if there are columns, of those that they name when the graph runs. With
+// groups it is the sum of the losses of as many equal parts of them.
+func addLoss(r *Recipe, z *G.Node, columns []int) (*G.Node, error) {
+	if columns == nil {
+		return lossOf(r, z)
+	}
+	groups := 1
+	if r.Projector == importer.HeadGroup {
+		groups = r.ProjGroup
+	}
+	var sum *G.Node
+	width := len(columns) / groups
+	for i := range groups {
+		part, err := graph.Columns(z, columns[i*width:][:width])
+		if err != nil {
+			return nil, err
+		}
+		loss, err := lossOf(r, part)
+		if err != nil {
+			return nil, err
+		}
+		if sum == nil {
+			sum = loss
+		} else if sum, err = G.Add(sum, loss); err != nil {
+			return nil, err
+		}
+	}
+	return sum, nil
+}
+
+func lossOf(r *Recipe, z *G.Node) (*G.Node, error) {
 	switch r.Loss {
 	case "infonce":
 		return graph.InfoNCE(z, r.Temp)

@@ -81,7 +81,7 @@ func newMicro(l *learner, r *Recipe, whole *part) (c *micro, err error) {
 	}
 	d := whole.z.Shape()[1]
 	c.z, c.dz = make([]float32, 2*c.batch*d), make([]float32, 2*c.batch*d)
-	g, keep, err := outerLoss(r, c.batch, d, c.z)
+	g, keep, err := outerLoss(r, c.batch, d, c.z, l.taken(r, whole.z))
 	if err != nil {
 		return c, err
 	}
@@ -99,14 +99,14 @@ func newMicro(l *learner, r *Recipe, whole *part) (c *micro, err error) {
 
 // outerLoss makes the graph of the recipe's loss of n images, whose embeddings [2n,d]
 // are in z, and returns the loss and its gradient with respect to them.
-func outerLoss(r *Recipe, n, d int, z []float32) (*G.ExprGraph, []*G.Node, error) {
+func outerLoss(r *Recipe, n, d int, z []float32, columns []int) (*G.ExprGraph, []*G.Node, error) {
 	g := G.NewGraph()
 	options := []G.NodeConsOpt{G.WithShape(2*n, d), G.WithName("z")}
 	if z != nil {
 		options = append(options, G.WithValue(tensor.New(tensor.WithShape(2*n, d), tensor.WithBacking(z))))
 	}
 	leaf := G.NewTensor(g, tensor.Float32, 2, options...)
-	value, err := addLoss(r, leaf)
+	value, err := addLoss(r, leaf, columns)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,5 +1,7 @@
 package train
 
+import "onnxclr/importer"
+
 // Recipe is every setting of a run. Its YAML keys are the long flags of
 // "onnxclr train" with underscores for dashes; the zero value is not usable,
 // start from Defaults or Resolve.
@@ -9,9 +11,13 @@ package train
 type Recipe struct {
 	Model     string `yaml:"model" group:"What is trained" note:"ONNX file the run starts from"`
 	Method    string `yaml:"method" note:"simclr, directclr"`
-	Projector string `yaml:"projector" note:"none, linear, mlp"`
-	ProjDim   int    `yaml:"projector_dim" note:"width of z after a projector"`
-	D0        int    `yaml:"d0" note:"leading channels of r that directclr trains on"`
+	Projector string `yaml:"projector" note:"none, linear, mlp, orthogonal, diagonal, lowrank (fixed), lowrank-diagonal (as directclr), group, random-dropout"`
+	ProjDim   int    `yaml:"projector_dim" note:"width of z after linear, mlp, orthogonal; 0 = that of r, for orthogonal"`
+	ProjHid   int    `yaml:"projector_hidden" note:"width of the hidden layers of mlp; 0 = that of r"`
+	ProjDeep  int    `yaml:"projector_layers" note:"layers of mlp"`
+	ProjNorm  bool   `yaml:"projector_norm" note:"mlp normalises z; off by default for barlow and vicreg"`
+	ProjGroup int    `yaml:"projector_groups" note:"equal groups of shuffled features of r, each with a loss of its own"`
+	D0        int    `yaml:"d0" note:"channels of r to train on: leading ones (directclr, lowrank-diagonal) or random ones (random-dropout); rank (lowrank)"`
 	BatchNorm string `yaml:"batchnorm" note:"keep; for a model whose export folded it away calibrate, from=CHECKPOINT, or none to train without"`
 
 	Freeze   string `yaml:"freeze" note:"modules that are not trained, such as conv1,bn1,layer1; their batch normalisation keeps its statistics"`
@@ -86,7 +92,7 @@ type Recipe struct {
 // The values of the keys that take one of a list.
 var choices = map[string][]string{
 	"method":       {"simclr", "directclr"},
-	"projector":    {"none", "linear", "mlp"},
+	"projector":    {"none", "linear", "mlp", "orthogonal", "diagonal", "lowrank", "lowrank-diagonal", "group", "random-dropout"},
 	"loss":         {"infonce", "ntxent", "barlow", "vicreg"},
 	"optimizer":    {"lars", "sgd", "adamw"},
 	"lr_scaling":   {"none", "linear", "sqrt"},
@@ -112,7 +118,7 @@ func Defaults(method string) Recipe {
 	r := Recipe{
 		Augment: "paper",
 		Split:   "auto", Corrupt: "fail", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
-		Method: method, Projector: "mlp", ProjDim: 128, Loss: "infonce", Temp: 0.1,
+		Method: method, Projector: "mlp", ProjDim: 128, ProjDeep: 2, ProjNorm: true, ProjGroup: 8, Loss: "infonce", Temp: 0.1,
 		BarlowLambda: 0.0051, BarlowScale: 1, VICInvariance: 25, VICVariance: 25, VICCovariance: 1,
 		Optimizer: "lars", LRScaling: "none", Momentum: 0.9, WeightDecay: 1e-6, LarsVariant: "directclr", LarsEta: 0.001, ExcludeNorm: true,
 		AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEps: 1e-8,
@@ -125,6 +131,33 @@ func Defaults(method string) Recipe {
 	}
 	return r
 }
+
+// adapt sets the defaults that other settings decide, where nobody wrote them.
+func (r *Recipe) adapt() {
+	byDefault := func(key string) bool { return !r.Given[key] }
+	if byDefault("exclude_bias_norm") {
+		r.ExcludeNorm = r.Optimizer == "lars"
+	}
+	if byDefault("weight_decay") && r.Optimizer == "adamw" {
+		r.WeightDecay = defaultAdamDecay
+	}
+	r.settleAugmentation()
+	if r.Given["warmup_steps"] && r.WarmupSteps == 0 {
+		r.WarmupEpochs = 0
+	}
+	if byDefault("projector_norm") && r.statistical() {
+		r.ProjNorm = false // variances are what these losses teach
+	}
+	if byDefault("projector_dim") && r.Projector == importer.HeadOrthogonal {
+		r.ProjDim = 0
+	}
+	if byDefault("d0") && r.Method != "directclr" {
+		r.D0 = 360
+	}
+}
+
+// statistical reports whether the loss is one of the columns' statistics over a batch.
+func (r *Recipe) statistical() bool { return r.Loss == "barlow" || r.Loss == "vicreg" }
 
 // DefaultLR returns the learning rate used when none is given, linear in the
 // batch: LARS 0.3·batch/256 (SimCLR, arXiv:2002.05709, section 2.2; the paper's

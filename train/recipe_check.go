@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"onnxclr/importer"
 )
 
 // problem is one thing wrong with a recipe.
@@ -77,9 +79,16 @@ func (r *Recipe) problems() []problem {
 	choice("projector", r.Projector)
 	if r.Method == "directclr" {
 		bad(r.Projector == "none", "projector", fmt.Sprintf("%q", r.Projector), "none: directclr trains the first d0 channels of the representation without a projector")
-		whole("d0", r.D0, 1, 1<<20)
 	}
-	whole("projector_dim", r.ProjDim, 1, 1<<20)
+	whole("d0", r.D0, 1, 1<<20)
+	if r.Projector == importer.HeadOrthogonal {
+		whole("projector_dim", r.ProjDim, 0, 1<<13) // 0 is the width of r
+	} else {
+		whole("projector_dim", r.ProjDim, 1, 1<<20)
+	}
+	whole("projector_hidden", r.ProjHid, 0, 1<<20)
+	whole("projector_layers", r.ProjDeep, 2, 64)
+	whole("projector_groups", r.ProjGroup, 1, 1<<20)
 	choice("augmentation", r.Augment)
 	choice("crop_filter", r.CropFilter)
 	probability := func(key string, v ...float64) {
@@ -148,10 +157,17 @@ func (r *Recipe) unused() map[string]string {
 			}
 		}
 	}
-	when(r.Projector == "none", "projector none", "projector_dim")
-	when(r.Method == "directclr", "method directclr", "projector_dim")
-	when(r.Method != "directclr", "method "+r.Method, "d0")
-	when(r.Loss == "barlow" || r.Loss == "vicreg", "loss "+r.Loss, "temperature")
+	projector := "projector " + r.Projector
+	takes := func(kinds ...string) bool { return slices.Contains(kinds, r.Projector) }
+	when(!takes("linear", "mlp", "orthogonal"), projector, "projector_dim")
+	when(!takes("mlp"), projector, "projector_hidden", "projector_layers", "projector_norm")
+	when(!takes("group"), projector, "projector_groups")
+	if r.Method == "directclr" {
+		when(true, "method directclr", "projector_dim", "projector_hidden", "projector_layers", "projector_norm", "projector_groups")
+	} else if !takes("lowrank", "lowrank-diagonal", "random-dropout") {
+		when(true, projector, "d0")
+	}
+	when(r.statistical(), "loss "+r.Loss, "temperature")
 	when(r.Loss != "barlow", "loss "+r.Loss, "barlow_lambda", "barlow_scale")
 	when(r.Loss != "vicreg", "loss "+r.Loss, "vicreg_invariance", "vicreg_variance", "vicreg_covariance")
 	when(r.Views != "", "views", "split", "image_size", "workers", "corrupt")

@@ -115,16 +115,7 @@ func Resolve(settings ...Setting) (Recipe, []string, error) {
 	for key := range where {
 		r.Given[key] = true
 	}
-	if !r.Given["exclude_bias_norm"] {
-		r.ExcludeNorm = r.Optimizer == "lars"
-	}
-	if !r.Given["weight_decay"] && r.Optimizer == "adamw" {
-		r.WeightDecay = defaultAdamDecay
-	}
-	r.settleAugmentation()
-	if r.Given["warmup_steps"] && r.WarmupSteps == 0 {
-		r.WarmupEpochs = 0
-	}
+	r.adapt()
 	warnings := r.dropUnused(where)
 	for _, p := range r.problems() {
 		key, _, _ := strings.Cut(p.key, "[") // of an element

@@ -82,6 +82,13 @@ func TestMistakesHaveLines(t *testing.T) {
 		{"temperature: .nan\n", `temperature is ".nan", want a number`},
 		{"temperature: nan\n", "temperature is NaN, want"},
 		{"lr: -1\n", "r.yaml:1: lr is -1"},
+		{"projector: unet\n", `projector is "unet", want one of none, linear, mlp, orthogonal`},
+		{"projector_layers: 1\n", "r.yaml:1: projector_layers is 1, want a whole number from 2 to 64"},
+		{"projector_hidden: -1\n", "projector_hidden is -1, want a whole number from 0"},
+		{"projector: group\nprojector_groups: 0\n", "r.yaml:2: projector_groups is 0, want"},
+		{"projector: lowrank\nd0: 0\n", "r.yaml:2: d0 is 0, want"},
+		{"projector: linear\nprojector_dim: 0\n", "r.yaml:2: projector_dim is 0, want a whole number from 1"},
+		{"method: directclr\nprojector: orthogonal\n", "r.yaml:2: projector is \"orthogonal\", want none"},
 		{"loss: simsiam\n", `loss is "simsiam", want one of infonce, ntxent, barlow, vicreg`},
 		{"loss: barlow\nbarlow_lambda: -1\n", "r.yaml:2: barlow_lambda is -1, want a number from 0"},
 		{"loss: barlow\nbarlow_scale: 0\n", "r.yaml:2: barlow_scale is 0, want a number above 0"},
@@ -158,7 +165,7 @@ func TestSettingsWithoutEffectAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"--projector-dim: projector_dim has no effect with projector none", "--d0: d0 has no effect with method simclr", "--step-factor: step_factor has no effect with schedule cosine", "--epochs: epochs has no effect with steps"}
+	want := []string{"--projector-dim: projector_dim has no effect with projector none", "--d0: d0 has no effect with projector none", "--step-factor: step_factor has no effect with schedule cosine", "--epochs: epochs has no effect with steps"}
 	if !reflect.DeepEqual(warnings, want) {
 		t.Errorf("warnings %q\nwant %q", warnings, want)
 	}
@@ -171,12 +178,47 @@ func TestSettingsWithoutEffectAreNamed(t *testing.T) {
 	}
 }
 
+// TestDefaultsOfProjectors: what nobody wrote follows from the projector and the loss.
+func TestDefaultsOfProjectors(t *testing.T) {
+	for _, c := range []struct {
+		flags []Setting
+		want  Recipe
+	}{
+		{nil, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: true}},
+		{[]Setting{Flag("loss", "vicreg")}, Recipe{ProjDim: 128, ProjDeep: 2}},
+		{[]Setting{Flag("loss", "barlow"), Flag("projector-norm", "true")}, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: true}},
+		{[]Setting{Flag("projector", "linear")}, Recipe{ProjDim: 128}},
+		{[]Setting{Flag("projector", "orthogonal")}, Recipe{}},
+		{[]Setting{Flag("projector", "lowrank")}, Recipe{D0: 360}},
+		{[]Setting{Flag("projector", "lowrank-diagonal"), Flag("d0", "5")}, Recipe{D0: 5}},
+		{[]Setting{Flag("projector", "group")}, Recipe{ProjGroup: 8}},
+		{[]Setting{Flag("projector", "diagonal")}, Recipe{}},
+		{[]Setting{Flag("method", "directclr")}, Recipe{D0: 360}},
+	} {
+		r, warnings, err := Resolve(c.flags...)
+		if err != nil || warnings != nil {
+			t.Errorf("%v: %v %v", c.flags, err, warnings)
+		}
+		got := Recipe{ProjDim: r.ProjDim, ProjHid: r.ProjHid, ProjDeep: r.ProjDeep, ProjNorm: r.ProjNorm, ProjGroup: r.ProjGroup, D0: r.D0}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s %s: %+v, want %+v", r.Projector, r.Loss, got, c.want)
+		}
+	}
+}
+
 // Every key is written with its meaning and read back.
 func TestRecipeRoundTrip(t *testing.T) {
 	for _, flags := range [][]Setting{
 		nil,
 		{Flag("method", "directclr"), Flag("data", "a dir: with # odd \"name\"\n"), Flag("model", "null"), Flag("lr", "1e-20")},
 		{Flag("optimizer", "sgd"), Flag("nesterov", "true"), Flag("exclude-bias-norm", "true"), Flag("schedule", "step"), Flag("views", "v"), Flag("warmup-steps", "12")},
+		{Flag("projector", "orthogonal")},
+		{Flag("projector", "orthogonal"), Flag("projector-dim", "64")},
+		{Flag("projector", "lowrank")},
+		{Flag("projector", "group"), Flag("projector-groups", "4")},
+		{Flag("projector", "random-dropout"), Flag("d0", "12")},
+		{Flag("projector-hidden", "8192"), Flag("projector-layers", "3"), Flag("loss", "vicreg")},
+		{Flag("loss", "vicreg"), Flag("projector-norm", "true")},
 		{Flag("loss", "barlow"), Flag("barlow-scale", "0.024"), Flag("barlow-lambda", "0")},
 		{Flag("loss", "vicreg"), Flag("vicreg-variance", "50")},
 		{Flag("optimizer", "adamw"), Flag("clip-gradient", "2"), Flag("lr", "0.3"), Flag("lr-scaling", "linear"), Flag("parameter-groups", `[{match: "*.bi:as, {x}", lr_factor: 2.5, weight_decay: 0}, {match: a}]`)},
