@@ -24,20 +24,21 @@ type Metrics struct {
 	Wait            float64 `json:"wait"`              // seconds of them spent waiting for data
 
 	Skipped int `json:"skipped_images,omitempty"` // of the batch, that could not be read and were replaced
+
+	Monitor *Monitor `json:"monitor,omitempty"` // after the step, where the monitor looked
 }
 
-// metricsFile appends to a metrics.jsonl.
-type metricsFile struct{ f *os.File }
+// lineFile appends lines to a file.
+type lineFile struct{ f *os.File }
 
-// openMetrics opens the file for step steps and all that follow: lines of later
-// steps, or of a step that was cut short, are dropped. It returns the number of
-// lines kept, which is less than steps only if lines were lost.
-func openMetrics(path string, steps int) (*metricsFile, int, error) {
+// openLines opens the file for appending after those lines, from the start on, that are
+// whole and that keep says yes to; what follows is dropped.
+func openLines(path string, keep func(line []byte) bool) (*lineFile, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	kept, size, err := prefix(f, steps)
+	size, err := prefix(f, keep)
 	if err == nil {
 		err = f.Truncate(size)
 	}
@@ -46,41 +47,54 @@ func openMetrics(path string, steps int) (*metricsFile, int, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, 0, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &metricsFile{f}, kept, nil
+	return &lineFile{f}, nil
 }
 
-// prefix returns how many whole lines from the start have a step below steps, and
-// where they end.
-func prefix(r io.Reader, steps int) (lines int, size int64, err error) {
+// prefix returns where the lines that are kept end.
+func prefix(r io.Reader, keep func(line []byte) bool) (size int64, err error) {
 	b := bufio.NewReader(r)
 	for {
 		line, err := b.ReadBytes('\n')
 		if err == io.EOF {
-			return lines, size, nil
+			return size, nil
 		}
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
-		var m struct{ Step *int }
-		if json.Unmarshal(line, &m) != nil || m.Step == nil || *m.Step >= steps {
-			return lines, size, nil
+		if !keep(line) {
+			return size, nil
 		}
-		lines, size = lines+1, size+int64(len(line))
+		size += int64(len(line))
 	}
 }
 
-// append writes the line of a step and returns it.
-func (m *metricsFile) append(v Metrics) ([]byte, error) {
+// append writes v as a line of JSON and returns the line.
+func (l *lineFile) append(v any) ([]byte, error) {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
 	line = append(line, '\n')
-	_, err = m.f.Write(line)
+	_, err = l.f.Write(line)
 	return line, err
 }
 
-func (m *metricsFile) sync() error  { return m.f.Sync() }
-func (m *metricsFile) close() error { return m.f.Close() }
+func (l *lineFile) sync() error  { return l.f.Sync() }
+func (l *lineFile) close() error { return l.f.Close() }
+
+// openMetrics opens a metrics.jsonl for step steps and all that follow: lines of later
+// steps, or of a step that was cut short, are dropped. It returns the number of lines
+// kept, which is less than steps only if lines were lost.
+func openMetrics(path string, steps int) (f *lineFile, kept int, err error) {
+	f, err = openLines(path, func(line []byte) bool {
+		var m struct{ Step *int }
+		if json.Unmarshal(line, &m) != nil || m.Step == nil || *m.Step >= steps {
+			return false
+		}
+		kept++
+		return true
+	})
+	return f, kept, err
+}

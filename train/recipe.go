@@ -83,6 +83,13 @@ type Recipe struct {
 	TensorBoard     bool   `yaml:"tensorboard" note:"log events for TensorBoard in the run directory" free:"true"`
 	EventsEvery     int    `yaml:"tensorboard_every" note:"steps between its histograms and pictures; 0 = once an epoch" free:"true"`
 
+	MonitorEvery   int     `yaml:"monitor_every" group:"Collapse monitor" note:"steps between looks at held-out images; 0 = off" free:"true"`
+	MonitorSamples int     `yaml:"monitor_samples" note:"held-out images whose spectrum is taken" free:"true"`
+	MonitorData    string  `yaml:"monitor_data" note:"where they are; default: the data's test or val split" free:"true"`
+	KNNBank        int     `yaml:"knn_bank" note:"labelled training images that vote; 0 = no kNN" free:"true"`
+	KNNK           int     `yaml:"knn_k" note:"nearest of them" free:"true"`
+	KNNTemp        float64 `yaml:"knn_temperature" note:"their weights are exp(cosine/knn_temperature)" free:"true"`
+
 	// Given holds the keys that somebody wrote, as opposed to defaults. A default
 	// adapts to the run (a warm-up longer than the run, the batch of ready-made
 	// views); what was written is never changed, an impossible value is an error.
@@ -124,6 +131,7 @@ func Defaults(method string) Recipe {
 		AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEps: 1e-8,
 		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,
 		Epochs: 100, Precision: "fp32", KeepCheckpoints: 2,
+		MonitorSamples: 1024, KNNBank: 4096, KNNK: 200, KNNTemp: 0.1,
 	}
 	r.augmentAs(views["paper"])
 	if method == "directclr" {

@@ -142,6 +142,12 @@ func (r *Recipe) problems() []problem {
 	choice("precision", r.Precision)
 	whole("checkpoint_every", r.CheckpointEvery, 0, 1<<40)
 	whole("keep_checkpoints", r.KeepCheckpoints, 1, 1e6)
+	whole("monitor_every", r.MonitorEvery, 0, 1<<40)
+	bad(r.MonitorEvery == 0 || r.Views == "" || r.MonitorData != "", "monitor_every", fmt.Sprintf("%d with views", r.MonitorEvery), "0, or monitor_data to name the images: ready-made views hold none to look at")
+	whole("monitor_samples", r.MonitorSamples, 2, 1<<24)
+	whole("knn_bank", r.KNNBank, 0, 1<<24)
+	whole("knn_k", r.KNNK, 1, 1<<20)
+	number("knn_temperature", r.KNNTemp, r.KNNTemp >= 1e-4 && r.KNNTemp <= 1e4, "a number from 0.0001 to 10000")
 	whole("tensorboard_every", r.EventsEvery, 0, 1<<40)
 	return ps
 }
@@ -180,6 +186,8 @@ func (r *Recipe) unused() map[string]string {
 	when(r.Schedule != "step", "schedule "+r.Schedule, "step_at", "step_factor")
 	when(r.WarmupSteps > 0, "warmup_steps", "warmup_epochs")
 	when(r.Steps > 0, "steps", "epochs")
+	when(r.MonitorEvery == 0, "monitor_every 0", "monitor_samples", "monitor_data", "knn_bank", "knn_k", "knn_temperature")
+	when(r.KNNBank == 0, "knn_bank 0", "knn_k", "knn_temperature")
 	when(!r.TensorBoard, "tensorboard false", "tensorboard_every")
 	return u
 }

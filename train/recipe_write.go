@@ -32,7 +32,7 @@ func (r *Recipe) YAML() []byte {
 }
 
 // Keys whose zero value says that they are not set.
-var optional = map[string]bool{"data": true, "views": true, "freeze": true, "freeze_bn": true, "lr": true, "projector_dim": true, "projector_hidden": true, "clip_gradient": true, "parameter_groups": true, "steps": true, "warmup_steps": true}
+var optional = map[string]bool{"data": true, "views": true, "freeze": true, "freeze_bn": true, "lr": true, "projector_dim": true, "projector_hidden": true, "clip_gradient": true, "parameter_groups": true, "steps": true, "warmup_steps": true, "monitor_every": true, "monitor_data": true}
 
 func yamlValue(v reflect.Value) string {
 	switch v.Kind() {

@@ -19,12 +19,14 @@ import (
 const (
 	recipeName      = "recipe.yaml"   // resolved
 	metricsName     = "metrics.jsonl" // one object a step
+	monitorName     = "monitor.jsonl" // one object for each look of the monitor
+	spectrumName    = "spectrum.png"  // of the monitor, at the end
 	checkpointsName = "checkpoints"   // one directory for each kept step
 	modelName       = "model.onnx"    // in the run directory: the final model
 	dataName        = modelName + importer.ExternalSuffix
 )
 
-var runFiles = []string{recipeName, metricsName, checkpointsName, modelName, dataName}
+var runFiles = []string{recipeName, metricsName, monitorName, spectrumName, checkpointsName, modelName, dataName}
 
 // ofRun reports whether a file or folder of this name in a run directory is the run's.
 func ofRun(name string) bool {

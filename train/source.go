@@ -36,7 +36,8 @@ func openSource(r *Recipe, warn func(string)) (Source, error) {
 
 // images augments a data set in worker goroutines, ahead of the trainer.
 type images struct {
-	set    data.Dataset
+	source *data.Source
+	set    data.Dataset // what is trained on
 	loader *data.Loader
 	recipe Recipe
 	next   int // step
@@ -48,13 +49,18 @@ type images struct {
 const namedCorrupt = 5
 
 func openImages(r *Recipe, warn func(string)) (Source, error) {
-	set, err := data.Open(r.Data, r.Split)
+	source, err := data.OpenSource(r.Data)
 	if err != nil {
 		return nil, err
 	}
-	s := &images{set: set, recipe: *r, warn: warn, bad: map[int]bool{}}
+	set, err := source.Split(r.Split)
+	if err != nil {
+		source.Close()
+		return nil, err
+	}
+	s := &images{source: source, set: set, recipe: *r, warn: warn, bad: map[int]bool{}}
 	if err := s.start(0); err != nil {
-		set.Close()
+		source.Close()
 		return nil, fmt.Errorf("%s: %w", r.Data, err)
 	}
 	if !r.Given["image_size"] {
@@ -128,5 +134,5 @@ func (s *images) Close() error {
 	if n := len(s.bad); n > namedCorrupt {
 		s.warn(fmt.Sprintf("%d of %d images could not be read and were skipped", n, s.set.Len()))
 	}
-	return s.set.Close()
+	return s.source.Close()
 }

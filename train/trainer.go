@@ -122,7 +122,12 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, events.close()) }()
-	t := &trainer{recipe: &r, dir: o.Dir, source: source, learner: l, metrics: metrics, events: events, saved: l.step}
+	monitor, err := openMonitor(o.Dir, &r, source, l, schedule.Total, report.Warn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, monitor.end()) }()
+	t := &trainer{recipe: &r, dir: o.Dir, source: source, learner: l, metrics: metrics, events: events, monitor: monitor, saved: l.step}
 	report.Begin(Start{
 		Dir: o.Dir, First: l.step, Total: schedule.Total, StepsPerEpoch: perEpoch,
 		Batch: batch, Height: height, Width: width, Parameters: l.values(), Memory: l.memory(), Note: l.restored,
@@ -154,6 +159,11 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		}
 		m.Time, m.Wait = time.Since(start).Seconds(), wait.Seconds()
 		m.ImagesPerSecond = float64(2*batch) / m.Time
+		if monitor.due(l.step) {
+			if m.Monitor, err = monitor.look(); err != nil {
+				return err
+			}
+		}
 		line, err := metrics.append(m)
 		if err != nil {
 			return err
@@ -175,6 +185,9 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		}
 	}
 	if err := l.writeFinal(o.Dir); err != nil {
+		return err
+	}
+	if err := monitor.chart(); err != nil {
 		return err
 	}
 	report.End(result)
@@ -217,18 +230,19 @@ type trainer struct {
 	dir     string
 	source  Source
 	learner *learner
-	metrics *metricsFile
+	metrics *lineFile
 	events  *events
+	monitor *monitor
 	saved   int // steps in the newest checkpoint
 }
 
-// save writes a checkpoint. The metrics and events reach the disk before it.
+// save writes a checkpoint. What is logged reaches the disk before it.
 func (t *trainer) save() error {
 	l := t.learner
 	if err := l.checkFinite(); err != nil {
 		return err
 	}
-	if err := errors.Join(t.metrics.sync(), t.events.sync()); err != nil {
+	if err := errors.Join(t.metrics.sync(), t.events.sync(), t.monitor.sync()); err != nil {
 		return err
 	}
 	parts, err := l.checkpointParts()

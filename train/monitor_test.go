@@ -1,0 +1,212 @@
+package train
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"onnxclr/internal/npy"
+)
+
+// monitored trains on images with the monitor on.
+func monitored(t *testing.T, flags ...string) Recipe {
+	t.Helper()
+	return imageRecipe(t, append([]string{"monitor-every", "3", "knn-bank", "12", "knn-k", "3"}, flags...)...)
+}
+
+func trainImages(t *testing.T, dir string, r Recipe, o Options) {
+	t.Helper()
+	o.Dir = dir
+	if err := Run(t.Context(), r, o); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func points(t *testing.T, dir string) []MonitorPoint {
+	t.Helper()
+	p, err := ReadMonitor(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Looking does not change a bit of the training, and misses nothing.
+func TestMonitorOnlyLooks(t *testing.T) {
+	plain, seen := t.TempDir(), t.TempDir()
+	trainImages(t, plain, imageRecipe(t), Options{})
+	var short []*Monitor
+	w := &watcher{step: func(m Metrics) { short = append(short, m.Monitor) }}
+	trainImages(t, seen, monitored(t), Options{Reporter: w})
+	want, got := outcome(t, plain), outcome(t, seen)
+	for _, name := range []string{recipeName, metricsName, monitorName, spectrumName} {
+		delete(want, name)
+		delete(got, name)
+	}
+	sameOutcome(t, "with a monitor", got, want)
+
+	all := points(t, seen)
+	var steps []int
+	for _, p := range all {
+		steps = append(steps, p.Steps)
+		if p.R == nil || p.Z == nil || p.KNN == nil || p.R.Samples != 5 || p.Z.Dim != 8 || !p.R.Normalized {
+			t.Errorf("point %+v", p)
+		}
+	}
+	if fmt.Sprint(steps) != "[0 3 6 8]" {
+		t.Errorf("looked after %v steps", steps)
+	}
+	for i, m := range short {
+		if (m != nil) != slices.Contains([]int{2, 5, 7}, i) {
+			t.Errorf("step %d has monitor %+v", i, m)
+		}
+	}
+	if m, p := short[7], all[3]; *m.RankMeR != p.R.Metrics.RankMe || *m.LiveZ != p.Z.Metrics.LiveDims || *m.KNN != *p.KNN || m.Time <= 0 {
+		t.Errorf("the short form %+v is not of %+v", m, p)
+	}
+	series, err := ReadMetrics(filepath.Join(seen, metricsName))
+	if err != nil || !slices.ContainsFunc(series, func(s Series) bool { return s.Name == "monitor.rankme_r" && len(s.Steps) == 3 }) {
+		t.Errorf("the metrics have no series monitor.rankme_r (%v)", err)
+	}
+}
+
+// What is lost with a kill is seen again in the same way.
+func TestMonitorResumes(t *testing.T) {
+	whole, copies := t.TempDir(), t.TempDir()
+	r := monitored(t)
+	trainImages(t, whole, r, Options{})
+	part := filepath.Join(copies, "run")
+	w := &watcher{step: func(m Metrics) {
+		if m.Step == 6 {
+			killAt(t, part, filepath.Join(copies, "killed"))
+		}
+	}}
+	trainImages(t, part, r, Options{Reporter: w})
+	killed := filepath.Join(copies, "killed")
+	f, err := os.OpenFile(filepath.Join(killed, monitorName), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(f, `{"steps":8,"r":{"samp`) // a line cut short
+	f.Close()
+	if n := len(points(t, killed)); n != 3 {
+		t.Errorf("%d points before the kill", n)
+	}
+	trainImages(t, killed, r, Options{Resume: true})
+	for _, name := range []string{monitorName, spectrumName, modelName} {
+		a, err := os.ReadFile(filepath.Join(whole, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(killed, name)); err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s of the resumed run differs (%v)", name, err)
+		}
+	}
+	// The monitor may be turned off and on on the way.
+	r.MonitorEvery = 0
+	trainImages(t, killed, r, Options{Resume: true})
+}
+
+func TestMonitorData(t *testing.T) {
+	pictures := filepath.Join(t.TempDir(), "pictures.npy")
+	var b bytes.Buffer
+	if err := npy.Write(&b, []int{6, 8, 8, 3}, make([]float32, 6*8*8*3)); err != nil {
+		t.Fatal(err)
+	}
+	raw := bytes.Replace(b.Bytes(), []byte("'<f4'"), []byte("'|u1'"), 1)
+	raw = raw[:len(raw)-3*6*8*8*3]
+	for i := len(raw) - 6*8*8*3; i < len(raw); i++ {
+		raw[i] = byte(i * i)
+	}
+	if err := os.WriteFile(pictures, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, want string
+		knn        bool
+		flags      []string
+	}{
+		{"unlabelled", "kNN and the online probe are off", false, []string{"data", pictures}},
+		{"no split", "4 of the monitor's 4 images are trained on too", false, []string{"data", pictures, "monitor-samples", "4"}},
+		{"trained on", "5 of the monitor's 5 images are trained on too", true, []string{"split", "all"}},
+		{"other images", "", true, []string{"monitor-data", "generated:textures?train=9&test=7&size=32&seed=5"}},
+		{"other classes", "no labels", false, []string{"monitor-data", pictures}},
+		{"no bank", "", false, []string{"knn-bank", "0"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			w := &watcher{}
+			r := imageRecipe(t, append([]string{"monitor-every", "2", "steps", "2", "warmup-epochs", "0"}, c.flags...)...)
+			trainImages(t, dir, r, Options{Reporter: w})
+			if text := strings.Join(w.warnings, "\n"); !strings.Contains(text, c.want) || c.want == "" && strings.Contains(text, "monitor") {
+				t.Errorf("warnings %q, want %q", text, c.want)
+			}
+			p := points(t, dir)
+			if len(p) != 2 || (p[1].KNN != nil) != c.knn || p[1].R == nil {
+				t.Errorf("points %+v", p)
+			}
+		})
+	}
+	r := imageRecipe(t, "monitor-every", "2")
+	r.Data, r.Views = "", "views"
+	if err := r.Validate(); err == nil || !strings.Contains(err.Error(), "monitor_data to name the images") {
+		t.Errorf("views without monitor_data: %v", err)
+	}
+}
+
+// The bank and the held-out images are the same for every seed and have none in common.
+func TestHeldOutImages(t *testing.T) {
+	r := monitored(t, "split", "all", "monitor-samples", "5", "knn-bank", "100")
+	names := func(seed uint64) (held, bank []string) {
+		r.Seed = seed
+		s, err := openImages(&r, func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		h, err := openHeldOut(&r, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range h.held.Len() {
+			held = append(held, h.held.Name(i))
+		}
+		for i := range h.bank.Len() {
+			bank = append(bank, h.bank.Name(i))
+		}
+		return held, bank
+	}
+	held, bank := names(1)
+	held2, bank2 := names(2)
+	if !slices.Equal(held, held2) || !slices.Equal(bank, bank2) {
+		t.Error("the seed chooses the images")
+	}
+	if len(held) != 5 || len(bank) != 21 || slices.ContainsFunc(bank, func(n string) bool { return slices.Contains(held, n) }) {
+		t.Errorf("held out %v, bank %v", held, bank)
+	}
+}
+
+// A representation that is zero for every image is a warning, not the end of the run.
+func TestMonitorOfNothing(t *testing.T) {
+	var warned []string
+	m := &monitor{learner: &learner{step: 3}, warn: func(s string) { warned = append(warned, s) }}
+	if s := m.spectrum("r", make([]float32, 12), 3); s != nil || len(warned) != 1 || !strings.Contains(warned[0], "after 3 steps: r has no spectrum") {
+		t.Errorf("spectrum %v, warnings %q", s, warned)
+	}
+}
+
+func TestReadMonitorRefuses(t *testing.T) {
+	dir := t.TempDir()
+	if p, err := ReadMonitor(dir); p != nil || err != nil {
+		t.Errorf("without the file: %v, %v", p, err)
+	}
+	os.WriteFile(filepath.Join(dir, monitorName), []byte("{\"steps\":0}\n{\n"), 0o644)
+	if _, err := ReadMonitor(dir); err == nil || !strings.Contains(err.Error(), "monitor.jsonl:2:") {
+		t.Errorf("error %v, want one with the line", err)
+	}
+}
