@@ -22,15 +22,17 @@ import (
 // A checkpoint is the directory checkpoints/STEP of a run, where STEP steps have
 // been made. It appears whole, by a rename, and holds
 //
-//	model.onnx             parameters and running statistics
-//	model.onnx.data        the same of a model that one file cannot hold
-//	masters.safetensors    in float32, those that model.onnx has had to round to its types
-//	optimizer.safetensors  the optimizer's state
-//	state.json             a state
+//	model.onnx                parameters and running statistics
+//	model.onnx.data           the same of a model that one file cannot hold
+//	masters.safetensors       in float32, those that model.onnx has had to round to its types
+//	online_probe.safetensors  the online probe, if there is one
+//	optimizer.safetensors     the optimizer's state
+//	state.json                a state
 const (
-	mastersName   = "masters.safetensors"
-	optimizerName = "optimizer.safetensors"
-	stateName     = "state.json"
+	mastersName     = "masters.safetensors"
+	onlineProbeName = "online_probe.safetensors"
+	optimizerName   = "optimizer.safetensors"
+	stateName       = "state.json"
 )
 
 // state is the rest of what a run needs to continue, and the proof that the other

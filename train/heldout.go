@@ -11,10 +11,12 @@ import (
 
 // heldOut are the images that a monitor looks at.
 type heldOut struct {
-	held  data.Dataset
-	bank  data.Dataset // labelled training images, none of them in held; nil without labels
-	notes []string     // what is not as one would expect
-	close func() error
+	held data.Dataset
+	bank data.Dataset // labelled training images, none of them in held; nil for no kNN
+	// labelled says that training and held-out images have classes, and the same.
+	labelled bool
+	notes    []string // what is not as one would expect
+	close    func() error
 }
 
 // openHeldOut chooses the images for the monitor: of monitor_data, or of the training
@@ -73,7 +75,6 @@ func openHeldOut(r *Recipe, source Source) (*heldOut, error) {
 		}
 	}
 	switch classes := h.held.Classes(); {
-	case r.KNNBank == 0:
 	case classes == nil || train == nil || train.Classes() == nil:
 		h.notes = append(h.notes, "the images have no labels: kNN and the online probe are off, contrastive_accuracy says whether views find each other")
 	case len(classes) < 2:
@@ -81,6 +82,7 @@ func openHeldOut(r *Recipe, source Source) (*heldOut, error) {
 	case !slices.Equal(classes, train.Classes()):
 		h.notes = append(h.notes, "the monitor's images have other classes than the training images: kNN and the online probe are off")
 	default:
+		h.labelled = true
 		if bank := pick(train, "monitor bank", r.KNNBank, picked); bank.Len() > 0 {
 			h.bank = bank
 		}

@@ -44,6 +44,9 @@ type learner struct {
 	grads     [][]float32 // of the last step, in the order of params
 	embedding []float32   // of the last step, [2N,D]
 	columns   []int       // of z that the loss takes, see columns.go; nil: all
+	classes   int         // that an online probe tells apart; 0: there is none
+	r         *G.Node     // the representation, for it
+	probe     *onlineProbe
 	optimizer Optimizer
 	besides   int64   // bytes, see beside
 	clip      float64 // largest norm of the gradient, 0: any
@@ -71,7 +74,7 @@ func newLearner(ctx context.Context, r *Recipe, o Options, saved *state, source 
 		return nil, err
 	}
 	batch, height, width := source.Size()
-	l := &learner{model: model, seed: r.Seed, images: []int{2 * batch, 3, height, width}}
+	l := &learner{model: model, seed: r.Seed, images: []int{2 * batch, 3, height, width}, classes: probedClasses(r, source)}
 	err = func() error {
 		if saved == nil {
 			if l.restored, err = settleBatchNorm(ctx, r, model, source, limit, warn); err != nil {
@@ -117,7 +120,7 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 	if err != nil {
 		return l.smaller(r, err, limit)
 	}
-	l.program, l.z, l.loss = first.program, first.z, first.loss
+	l.program, l.z, l.loss, l.r = first.program, first.z, first.loss, first.r
 	for _, p := range l.program.Params {
 		l.params = append(l.params, Param{p.Name, p.Shape, p.Value})
 	}
@@ -145,6 +148,9 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 		}
 	}
 	l.optimizer = constrain(r, newOptimizer(r, l.machine.Pool()), l.machine.Pool())
+	if l.r != nil {
+		l.probe = newOnlineProbe(r, l.r, l.classes)
+	}
 	return nil
 }
 
@@ -152,7 +158,7 @@ func (l *learner) compile(r *Recipe, limit int64) (err error) {
 type part struct {
 	n       int
 	program *graph.Program
-	z       *G.Node
+	z, r    *G.Node // r: nil without an online probe
 	loss    *G.Node // nil where the loss is computed outside
 	dz      *G.Node // where the gradient of such a loss goes
 	keep    []*G.Node
@@ -161,16 +167,28 @@ type part struct {
 // build makes the graph of n images. With micro-batches the loss is outside.
 func (l *learner) build(r *Recipe, n int) (*part, error) {
 	p := &part{n: n}
+	outputs := []string{importer.EmbeddingName}
+	if l.classes > 0 {
+		r, err := importer.Representation(l.model.ONNX)
+		if err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, r)
+	}
 	var err error
 	p.program, err = graph.Build(l.model.ONNX, l.weights, graph.Options{
 		Batch: 2 * n, Channels: l.images[1], Height: l.images[2], Width: l.images[3],
-		Views: 2, Train: true, Frozen: l.frozen, Outputs: []string{importer.EmbeddingName},
+		Views: 2, Train: true, Frozen: l.frozen, Outputs: outputs,
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.z = p.program.Outputs[importer.EmbeddingName]
 	p.keep = []*G.Node{p.z}
+	if len(outputs) > 1 {
+		p.r = p.program.Outputs[outputs[1]]
+		p.keep = append(p.keep, p.r)
+	}
 	if r.micro() > 0 {
 		if p.dz, err = p.program.Backpropagate(p.z); err != nil {
 			return nil, err
@@ -207,6 +225,7 @@ func (l *learner) restore(dir string, saved *state) error {
 	}{
 		{optimizerName, func(ts []*weights.Tensor) error { return l.optimizer.SetState(l.params, ts) }},
 		{mastersName, l.restoreMasters},
+		{onlineProbeName, l.probe.restore},
 	} {
 		if _, ok := saved.Files[part.name]; !ok {
 			continue
@@ -246,6 +265,7 @@ func (l *learner) train(b *data.Batch, m *Metrics) error {
 	m.Accuracy = l.accuracy()
 	l.profiler.lap(partChecks)
 	l.optimizer.Step(l.params, l.grads, m.LearningRate, ClipScale(norm, l.clip))
+	l.probe.learn(l.machine.Pool(), b.Labels)
 	l.profiler.lap(partOptimizer)
 	if l.micro == nil {
 		if err := l.program.UpdateRunning(l.machine.Values); err != nil {
@@ -270,6 +290,9 @@ func (l *learner) differentiate(_ *learner, b *data.Batch, m *Metrics) error {
 	l.profiler.lap(partGraph)
 	m.Loss = l.machine.Values(l.loss)[0]
 	l.embedding, l.grads = l.machine.Values(l.z), l.grads[:0]
+	if l.probe != nil {
+		l.probe.take(l.machine.Values(l.r), 0, l.images[0]/2)
+	}
 	for _, p := range l.program.Params {
 		l.grads = append(l.grads, l.machine.Values(p.Grad))
 	}

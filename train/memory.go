@@ -19,6 +19,9 @@ func (l *learner) beside(r *Recipe, p *part) (int64, error) {
 		values += 4 * int64(len(q.Value))
 	}
 	sums := int64(movingSums(r)) * values
+	if p.r != nil { // the rows of the online probe
+		sums += 4 * int64(r.Batch) * int64(p.r.Shape()[1])
+	}
 	if r.micro() == 0 {
 		return sums + 2*4*batch*image, nil
 	}

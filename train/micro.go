@@ -185,6 +185,9 @@ func (c *micro) differentiate(l *learner, b *data.Batch, m *Metrics) error {
 				kernel.Add(l.machine.Pool(), c.grads[i], c.grads[i], g)
 			}
 		}
+		if l.probe != nil {
+			l.probe.take(p.machine.Values(p.r), from, p.n)
+		}
 		if err := p.program.UpdateRunning(p.machine.Values); err != nil {
 			return fmt.Errorf("step %d: %w", l.step, err)
 		}

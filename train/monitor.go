@@ -115,6 +115,9 @@ func openMonitor(dir string, r *Recipe, source Source, l *learner, total int, wa
 		knn: probes.KNN{K: r.KNNK, Temperature: r.KNNTemp}, dir: dir, warn: warn, close: sets.close, seen: -1,
 		shape: []int{min(monitorBatch, sets.held.Len()), 3, height, width},
 	}
+	if !sets.labelled {
+		l.probe = nil
+	}
 	if err := m.compile(); err != nil {
 		return nil, errors.Join(fmt.Errorf("monitor: %w", err), m.end())
 	}
@@ -176,10 +179,8 @@ func (m *monitor) look() (*Monitor, error) {
 	}
 	p.R = m.spectrum("r", held.r, held.dims[0])
 	p.Z = m.spectrum("z", held.z, held.dims[1])
-	if m.bank != nil {
-		if err := m.classify(&p, held); err != nil {
-			return nil, err
-		}
+	if err := m.classify(&p, held); err != nil {
+		return nil, err
 	}
 	if _, err := m.log.append(p); err != nil {
 		return nil, err
@@ -216,16 +217,29 @@ func (m *monitor) spectrum(name string, rows []float32, dim int) *analysis.Spect
 
 // classify fills in the accuracies.
 func (m *monitor) classify(p *MonitorPoint, held *embedded) error {
+	pool, online := m.learner.machine.Pool(), m.learner.probe
+	queries := probes.NewFeatures(held.r, held.dims[0], held.labels)
+	switch {
+	case online == nil || p.Steps == 0: // it has not learnt anything
+	case online.broken:
+		m.warn(fmt.Sprintf("monitor after %d steps: the online probe has diverged; a lower probe_lr than %g might help", p.Steps, online.sgd.LR))
+	default:
+		o, err := online.Classify(pool, queries)
+		if err != nil {
+			return err
+		}
+		p.Probe = &o.Top1
+	}
+	if m.bank == nil {
+		return nil
+	}
 	bank, err := m.embed(m.bank)
 	if err != nil {
 		return err
 	}
-	classes := len(m.held.Classes())
-	pool := m.learner.machine.Pool()
-	queries := probes.NewFeatures(held.r, held.dims[0], held.labels)
-	o, err := m.knn.Classify(context.Background(), pool, probes.NewFeatures(bank.r, bank.dims[0], bank.labels), queries, classes, nil)
+	o, err := m.knn.Classify(context.Background(), pool, probes.NewFeatures(bank.r, bank.dims[0], bank.labels), queries, len(m.held.Classes()), nil)
 	if err != nil {
-		m.warn(fmt.Sprintf("monitor after %d steps: %v", p.Steps, err))
+		m.warn(fmt.Sprintf("monitor after %d steps: no kNN: %v", p.Steps, err))
 		return nil
 	}
 	p.KNN = &o.Top1

@@ -89,6 +89,7 @@ type Recipe struct {
 	KNNBank        int     `yaml:"knn_bank" note:"labelled training images that vote; 0 = no kNN" free:"true"`
 	KNNK           int     `yaml:"knn_k" note:"nearest of them" free:"true"`
 	KNNTemp        float64 `yaml:"knn_temperature" note:"their weights are exp(cosine/knn_temperature)" free:"true"`
+	ProbeLR        float64 `yaml:"probe_lr" note:"learning rate of the online linear probe; 0 = no probe" free:"true"`
 
 	// Given holds the keys that somebody wrote, as opposed to defaults. A default
 	// adapts to the run (a warm-up longer than the run, the batch of ready-made
@@ -131,7 +132,7 @@ func Defaults(method string) Recipe {
 		AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEps: 1e-8,
 		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,
 		Epochs: 100, Precision: "fp32", KeepCheckpoints: 2,
-		MonitorSamples: 1024, KNNBank: 4096, KNNK: 200, KNNTemp: 0.1,
+		MonitorSamples: 1024, KNNBank: 4096, KNNK: 200, KNNTemp: 0.1, ProbeLR: 0.1,
 	}
 	r.augmentAs(views["paper"])
 	if method == "directclr" {

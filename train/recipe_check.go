@@ -148,6 +148,7 @@ func (r *Recipe) problems() []problem {
 	whole("knn_bank", r.KNNBank, 0, 1<<24)
 	whole("knn_k", r.KNNK, 1, 1<<20)
 	number("knn_temperature", r.KNNTemp, r.KNNTemp >= 1e-4 && r.KNNTemp <= 1e4, "a number from 0.0001 to 10000")
+	number("probe_lr", r.ProbeLR, r.ProbeLR >= 0 && r.ProbeLR <= 1e6, "a number from 0 to 1000000")
 	whole("tensorboard_every", r.EventsEvery, 0, 1<<40)
 	return ps
 }
@@ -186,7 +187,7 @@ func (r *Recipe) unused() map[string]string {
 	when(r.Schedule != "step", "schedule "+r.Schedule, "step_at", "step_factor")
 	when(r.WarmupSteps > 0, "warmup_steps", "warmup_epochs")
 	when(r.Steps > 0, "steps", "epochs")
-	when(r.MonitorEvery == 0, "monitor_every 0", "monitor_samples", "monitor_data", "knn_bank", "knn_k", "knn_temperature")
+	when(r.MonitorEvery == 0, "monitor_every 0", "monitor_samples", "monitor_data", "knn_bank", "knn_k", "knn_temperature", "probe_lr")
 	when(r.KNNBank == 0, "knn_bank 0", "knn_k", "knn_temperature")
 	when(!r.TensorBoard, "tensorboard false", "tensorboard_every")
 	return u

@@ -100,6 +100,9 @@ func (l *learner) checkpointParts() ([]entry, error) {
 	if masters != nil {
 		parts = append(parts, entry{mastersName, func(w io.Writer) error { return safetensors.Write(w, masters, nil) }})
 	}
+	if l.probe != nil {
+		parts = append(parts, entry{onlineProbeName, func(w io.Writer) error { return safetensors.Write(w, l.probe.State(), nil) }})
+	}
 	return append(parts, entry{optimizerName, func(w io.Writer) error { return safetensors.Write(w, l.optimizer.State(), nil) }}), nil
 }
 

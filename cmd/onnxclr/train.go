@@ -40,7 +40,8 @@ the graph, beside the machine's peaks, which it measures before the first step.
 
 RUN receives recipe.yaml (all settings), metrics.jsonl (one object a step), checkpoints/ and the
 final model.onnx. Ctrl-C saves; --resume continues to the same bits, with the settings of the
-run where no others are given. --tensorboard adds event files to it: the numbers of metrics.jsonl,
+run where no others are given. --monitor-every adds what held-out images say about the model: spectra,
+RankMe, live dimensions, kNN and an online probe (monitor.jsonl, spectrum.png). --tensorboard adds event files to it: the numbers of metrics.jsonl,
 views as the network saw them, histograms of parameters, gradients and embeddings; to see them,
 tensorboard --logdir RUN.`,
 	example: "onnxclr train --model resnet50.onnx --data images.tar --method directclr --batch 64 --image-size 64 --epochs 10 --warmup-epochs 1 -o runs/directclr",

@@ -23,8 +23,12 @@ func (o *Outcome) Confusion(labels []int, classes int) [][]int {
 	return m
 }
 
-// place returns how many classes are ahead of class label, and the first of all.
+// place returns how many classes are ahead of class label, and the first of all. A
+// score that is not a number is behind all others.
 func place[F float32 | float64](scores []F, label int) (ahead, best int) {
+	if scores[label] != scores[label] {
+		ahead = len(scores)
+	}
 	for c, s := range scores {
 		if s > scores[label] || s == scores[label] && c < label {
 			ahead++
