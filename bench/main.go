@@ -34,6 +34,7 @@ func main() {
 		threads = flag.Int("threads", runtime.NumCPU(), "threads of every side")
 		clock   = flag.String("clock", "wall", "wall, or processor: processor time, which others on the machine disturb less; for our own engines and one thread")
 		images  = flag.String("pictures", "", "measure no network but reading JPEG files and making views of them, beside torchvision: WIDTHxHEIGHT@VIEW (such files are made) or FOLDER@VIEW, comma-separated")
+		probes  = flag.String("probes", "", "measure no network but probes on rows beside scikit-learn, faiss and PyTorch: ROWSxVALUES, comma-separated")
 		report  = flag.String("markdown", "", "append the table to this file")
 		chart   = flag.String("chart", "", "measure nothing; draw the tables in the file of --from as this .png, .svg or .pdf")
 		from    = flag.String("from", "docs/benchmarks.md", "with --chart: Markdown with tables that this command printed")
@@ -51,6 +52,8 @@ func main() {
 		err = drawChart(*from, *chart)
 	case *images != "":
 		err = comparePictures(plan{python: *python, reps: *reps, report: *report}, fields(*images))
+	case *probes != "":
+		err = compareProbes(plan{python: *python, reps: *reps, clock: *clock, threads: *threads, report: *report}, fields(*probes))
 	default:
 		err = compare(plan{python: *python, models: fields(*models), sizes: fields(*sizes), passes: fields(*passes),
 			engines: fields(*engines), reps: *reps, clock: *clock, threads: *threads, report: *report})

@@ -79,6 +79,10 @@ func prepare(c benchCase) (step func() (float64, error), profile func(io.Writer)
 		step, err = preparePictures(c)
 		return step, func(io.Writer) {}, err
 	}
+	if c.Pass == "knn" || c.Pass == "linear" {
+		step, err = prepareProbe(c)
+		return step, func(io.Writer) {}, err
+	}
 	ckpt, err := importer.OpenCheckpoint(c.Checkpoint)
 	if err != nil {
 		return nil, nil, err

@@ -93,7 +93,7 @@ func TestSearchEqualsSorting(t *testing.T) {
 		products := make([]float32, n)
 		for at := 0; at < n; at += bankBlock {
 			w := min(bankBlock, n-at)
-			kernel.Gemm(s.pool, false, true, 1, w, dim, 1, s.queries[q*dim:], dim, bank.tail(at), dim, 0, products[at:], w, nil)
+			kernel.Gemm(s.pool, false, false, w, 1, dim, 1, bank.tail(at), dim, s.queries[q:], queryBlock, 0, products[at:], 1, nil)
 		}
 		var all []neighbour
 		for i, v := range products {

@@ -17,6 +17,7 @@ type Linear struct {
 	gradient, slopes []float32 // of the last step
 	rows, logits     []float32 // of the batch
 	losses           []float64
+	highest          []int
 }
 
 // NewLinear returns the classifier that the paper's code starts from: weights from
@@ -71,12 +72,28 @@ func (l *Linear) score(p *kernel.Pool, rows []float32, stride, n int) {
 func (l *Linear) entropy(p *kernel.Pool, labels []int) float64 {
 	n := len(labels)
 	if len(l.losses) < n {
-		l.losses = make([]float64, n)
+		l.losses, l.highest = make([]float64, n), make([]int, n)
 	}
-	const chunk = 16
-	p.Run((n+chunk-1)/chunk, func(task, _ int) {
-		for i := task * chunk; i < min((task+1)*chunk, n); i++ {
-			l.losses[i] = softmaxGradient(l.logits[i*l.Classes:][:l.Classes], labels[i], n)
+	row := func(i int) []float32 { return l.logits[i*l.Classes:][:l.Classes] }
+	l.eachRow(p, n, func(i int) {
+		logits := row(i)
+		highest := 0
+		for c, v := range logits {
+			if v > logits[highest] {
+				highest = c
+			}
+		}
+		l.highest[i] = highest
+		l.losses[i] = float64(logits[highest]) - float64(logits[labels[i]])
+	})
+	kernel.Softmax(p, n, l.Classes, false, l.logits[:n*l.Classes], l.logits[:n*l.Classes])
+	scale := 1 / float32(n)
+	l.eachRow(p, n, func(i int) {
+		shares := row(i)
+		l.losses[i] -= math.Log(float64(shares[l.highest[i]])) // at least 1/C: nothing is lost
+		shares[labels[i]]--
+		for c := range shares {
+			shares[c] *= scale
 		}
 	})
 	var sum float64
@@ -86,24 +103,13 @@ func (l *Linear) entropy(p *kernel.Pool, labels []int) float64 {
 	return sum / float64(n)
 }
 
-// softmaxGradient replaces one row of logits by (softmax − one-hot)/n and returns its
-// cross-entropy.
-func softmaxGradient(logits []float32, label, n int) float64 {
-	high := logits[0]
-	for _, v := range logits {
-		high = max(high, v)
-	}
-	own := float64(logits[label]) - float64(high)
-	var total float64
-	for _, v := range logits {
-		total += math.Exp(float64(v) - float64(high))
-	}
-	scale := 1 / (total * float64(n))
-	for c, v := range logits {
-		logits[c] = float32(math.Exp(float64(v)-float64(high)) * scale)
-	}
-	logits[label] = float32((math.Exp(own)/total - 1) / float64(n))
-	return math.Log(total) - own
+func (l *Linear) eachRow(p *kernel.Pool, n int, f func(i int)) {
+	const chunk = 16
+	p.Run((n+chunk-1)/chunk, func(task, _ int) {
+		for i := task * chunk; i < min((task+1)*chunk, n); i++ {
+			f(i)
+		}
+	})
 }
 
 // evaluationBlock is how many rows are classified at a time.

@@ -23,31 +23,22 @@ type nearest struct {
 	heap []neighbour // capacity k
 }
 
-// offer takes the rows first, first+1, … with their products with the query, scaled
-// to cosines, in ascending order of rows over all calls.
-func (n *nearest) offer(products, scale []float32, first int) {
-	i := 0
-	for ; len(n.heap) < cap(n.heap) && i < len(products); i++ {
-		n.heap = append(n.heap, neighbour{products[i] * scale[i], int32(first + i)})
-		if len(n.heap) == cap(n.heap) {
-			for j := len(n.heap)/2 - 1; j >= 0; j-- {
-				n.sink(j)
-			}
+// offer takes a row that is nearer than the farthest, or any before there are k, and
+// returns the cosine that the next ones have to exceed. Rows come in ascending order.
+func (n *nearest) offer(cosine float32, row int) float32 {
+	if len(n.heap) < cap(n.heap) {
+		n.heap = append(n.heap, neighbour{cosine, int32(row)})
+		if len(n.heap) < cap(n.heap) {
+			return lessThanAny
 		}
-	}
-	if i == len(products) {
-		return
-	}
-	products, scale = products[i:], scale[i:len(products)]
-	worst := n.heap[0].cosine
-	for j, v := range products {
-		// An equal one comes later and stays behind.
-		if c := v * scale[j]; c > worst {
-			n.heap[0] = neighbour{c, int32(first + i + j)}
-			n.sink(0)
-			worst = n.heap[0].cosine
+		for j := len(n.heap)/2 - 1; j >= 0; j-- {
+			n.sink(j)
 		}
+		return n.heap[0].cosine
 	}
+	n.heap[0] = neighbour{cosine, int32(row)}
+	n.sink(0)
+	return n.heap[0].cosine
 }
 
 // sink moves the element at i down to where it belongs.
@@ -87,18 +78,19 @@ type search struct {
 	pool       *kernel.Pool
 	bank       *Features
 	scale      []float32 // [N], 1/‖row‖ of the bank
-	queries    []float32 // [queryBlock,D], of unit length
-	products   []float32 // [queryBlock,bankBlock]
+	queries    []float32 // [D,queryBlock], of unit length
+	products   []float32 // [bankBlock,queryBlock]
 	neighbours []nearest // [queryBlock]
+	worst      []float32 // [queryBlock], theirs
 }
 
 func newSearch(p *kernel.Pool, k int, bank *Features) *search {
-	width := min(bankBlock, bank.Len())
 	s := &search{pool: p, bank: bank,
 		scale:      make([]float32, bank.Len()),
 		queries:    make([]float32, queryBlock*bank.Dim),
-		products:   make([]float32, queryBlock*width),
+		products:   make([]float32, queryBlock*min(bankBlock, bank.Len())),
 		neighbours: make([]nearest, queryBlock),
+		worst:      make([]float32, queryBlock),
 	}
 	const chunk = 256
 	p.Run((bank.Len()+chunk-1)/chunk, func(task, _ int) {
@@ -112,23 +104,44 @@ func newSearch(p *kernel.Pool, k int, bank *Features) *search {
 	return s
 }
 
-// find fills the neighbours of count queries from first on.
+// lessThanAny cosine, with room for rounding.
+const lessThanAny = -2
+
+// queryChunk is how many queries one task looks after.
+const queryChunk = 32
+
+// find fills the neighbours of count queries from first on. The rows of the bank are
+// the left operand of the product, which is read where it lies; the queries are
+// transposed once.
 func (s *search) find(queries *Features, first, count int) {
-	d := queries.Dim
-	s.pool.Run(count, func(q, _ int) {
-		row := queries.row(first + q)
-		scale := inverseNorm(row)
-		for j, v := range row {
-			s.queries[q*d+j] = v * scale
+	tasks := (count + queryChunk - 1) / queryChunk
+	s.pool.Run(tasks, func(task, _ int) {
+		for q := task * queryChunk; q < min((task+1)*queryChunk, count); q++ {
+			row := queries.row(first + q)
+			scale := inverseNorm(row)
+			for j, v := range row {
+				s.queries[j*count+q] = v * scale
+			}
+			s.neighbours[q].heap = s.neighbours[q].heap[:0]
+			s.worst[q] = lessThanAny
 		}
-		s.neighbours[q].heap = s.neighbours[q].heap[:0]
 	})
 	n := s.bank.Len()
 	for at := 0; at < n; at += bankBlock {
-		width := min(bankBlock, n-at)
-		kernel.Gemm(s.pool, false, true, count, width, d, 1, s.queries, d, s.bank.tail(at), s.bank.Stride, 0, s.products, width, nil)
-		s.pool.Run(count, func(q, _ int) {
-			s.neighbours[q].offer(s.products[q*width:][:width], s.scale[at:at+width], at)
+		rows := min(bankBlock, n-at)
+		kernel.Gemm(s.pool, false, false, rows, count, s.bank.Dim, 1, s.bank.tail(at), s.bank.Stride, s.queries, count, 0, s.products, count, nil)
+		s.pool.Run(tasks, func(task, _ int) {
+			from, to := task*queryChunk, min((task+1)*queryChunk, count)
+			worst, near := s.worst[from:to], s.neighbours[from:to]
+			for i := range rows {
+				scale := s.scale[at+i]
+				for q, v := range s.products[i*count+from : i*count+to] {
+					// An equal one comes later and stays behind.
+					if c := v * scale; c > worst[q] {
+						worst[q] = near[q].offer(c, at+i)
+					}
+				}
+			}
 		})
 	}
 }
