@@ -39,6 +39,8 @@ type Recipe struct {
 	Corrupt   string `yaml:"corrupt" note:"images that cannot be read: fail, or skip (the next one takes the place)"`
 	Workers   int    `yaml:"workers" note:"decoding and augmenting; 0 = one a core" free:"true"`
 
+	MicroBatch int `yaml:"micro_batch" note:"images of a step computed at a time, in the memory of so many (gradient caching); batch normalisation sees them alone; 0 = all"`
+
 	Augment       string    `yaml:"augmentation" group:"Augmentation" note:"paper (two different views) or simclr (google's, full strength); the settings below start from it"`
 	CropScale     float64   `yaml:"crop_scale_min" note:"smallest part of an image's area that a view shows"`
 	CropFilter    string    `yaml:"crop_filter" note:"bicubic, bilinear"`
@@ -48,8 +50,6 @@ type Recipe struct {
 	GrayscaleProb float64   `yaml:"grayscale_prob" note:"probability of a gray view"`
 	BlurProb      []float64 `yaml:"blur_prob" note:"probability of blur, of view 1 and view 2 or of both"`
 	SolarizeProb  []float64 `yaml:"solarize_prob" note:"probability of inverted bright values, of view 1 and view 2 or of both"`
-
-	MicroBatch int `yaml:"micro_batch" note:"images of a step computed at a time, in the memory of so many (gradient caching); batch normalisation sees them alone; 0 = all"`
 
 	Optimizer    string  `yaml:"optimizer" group:"Optimization" note:"lars, sgd, adamw"`
 	LR           float64 `yaml:"lr" note:"peak learning rate, for the whole batch unless lr_scaling says otherwise"`

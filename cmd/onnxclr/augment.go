@@ -35,7 +35,7 @@ the network in its first epoch; what makes them is printed. D is what train take
 		o := &augmentOptions{flags: f, values: map[string]*setting{}}
 		f.StringVar(&o.data, "data", "", "the `data set`")
 		f.StringVar(&o.split, "split", data.Auto, "`part` of the data: auto (train, or all if there are no splits), train, test, val, all")
-		f.StringVar(&o.recipe, "recipe", "", "YAML `file` of settings, as train takes; those of the views, the image size and the seed matter")
+		f.StringVar(&o.recipe, "recipe", "", "`recipe`, as train takes; its settings of the views, the image size and the seed matter")
 		f.IntVar(&o.count, "count", 12, "`images`, spread evenly over the data")
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the sheet, .png")
 		f.BoolVar(&o.force, "force", false, "replace an existing output")
@@ -96,7 +96,7 @@ func (o *augmentOptions) settle() (train.Recipe, error) {
 	var settings []train.Setting
 	if o.recipe != "" {
 		var err error
-		if settings, err = train.ReadRecipe(o.recipe); err != nil {
+		if settings, err = train.OpenRecipe(o.recipe); err != nil {
 			return train.Recipe{}, err
 		}
 	}

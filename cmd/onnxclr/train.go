@@ -44,11 +44,12 @@ run where no others are given. --monitor-every adds what held-out images say abo
 RankMe, live dimensions, kNN and an online probe (monitor.jsonl, spectrum.png). --tensorboard adds event files to it: the numbers of metrics.jsonl,
 views as the network saw them, histograms of parameters, gradients and embeddings; to see them,
 tensorboard --logdir RUN.`,
-	example: "onnxclr train --model resnet50.onnx --data images.tar --method directclr --batch 64 --image-size 64 --epochs 10 --warmup-epochs 1 -o runs/directclr",
+	example: "onnxclr train --model resnet50.onnx --data images.tar --method directclr --batch 64 --image-size 64 --epochs 10 --warmup-epochs 1 -o runs/directclr\n" +
+		"onnxclr train --model resnet18.onnx --data cifar10.tar --recipe simclr-mlp-cifar10-32 -o runs/simclr",
 	prepare: func(f *pflag.FlagSet) action {
 		o := &trainOptions{flags: f, values: map[string]*setting{}}
 		f.StringVarP(&o.out, "out", "o", "", "`folder` of the run")
-		f.StringVar(&o.recipe, "recipe", "", "YAML `file` of settings, keys as in recipe.yaml")
+		f.StringVar(&o.recipe, "recipe", "", "`recipe` of the program (see recipe list), YAML file of settings, or folder of a run")
 		f.BoolVar(&o.resume, "resume", false, "continue the run in RUN")
 		f.BoolVar(&o.force, "force", false, "replace the run in RUN")
 		f.BoolVar(&o.profile, "profile", false, "print at the end where the time of a step went")
@@ -157,7 +158,7 @@ func (o *trainOptions) settle() (train.Recipe, []string, error) {
 		settings, resuming = append(settings, own...), own != nil
 	}
 	if o.recipe != "" {
-		more, err := train.ReadRecipe(o.recipe)
+		more, err := train.OpenRecipe(o.recipe)
 		if err != nil {
 			return train.Recipe{}, nil, err
 		}
