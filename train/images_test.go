@@ -76,7 +76,8 @@ func TestUnusableDataAreRefused(t *testing.T) {
 		{"no such split", []string{"split", "val"}, `no split "val"`},
 		{"one image", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png"}), "batch", "2"}, "holds 1 image; contrastive training needs at least two"},
 		{"empty class", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png", "b/readme.txt": ""})}, "class without an image: b/"},
-		{"broken image", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png", "a/2.png": ""}), "batch", "2"}, "a/2.png"},
+		{"broken image", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png", "a/2.png": ""}), "batch", "2"}, "a/2.png: is not an image that is read"},
+		{"broken image, what to do", []string{"data", folder(map[string]string{"a/1.png": "images/rgb.png", "a/2.png": ""}), "batch", "2"}, "corrupt: skip"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")

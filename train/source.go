@@ -108,6 +108,9 @@ func (s *images) Next(ctx context.Context) (*data.Batch, error) {
 	s.next++
 	b, err := s.loader.Next(ctx)
 	if err != nil {
+		if s.recipe.Corrupt == "fail" && data.Corrupt(err) {
+			err = fmt.Errorf("%w; repair or remove it, or pass over such images with corrupt: skip", err)
+		}
 		return nil, err
 	}
 	for _, skip := range b.Skipped {

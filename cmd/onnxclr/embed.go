@@ -21,6 +21,7 @@ import (
 
 type embedOptions struct {
 	model, data, node, split, out, labels string
+	corrupt                               string
 	size, batch                           int
 	exact, force                          bool
 }
@@ -45,6 +46,7 @@ generated:textures.`,
 		f.StringVar(&o.data, "data", "", "the `data set`")
 		f.StringVar(&o.node, "node", importer.RepresentationName, "`tensor or node` whose values are the rows")
 		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
+		f.StringVar(&o.corrupt, "corrupt", "fail", "images that cannot be read: `fail or skip`, which leaves them out of rows and labels")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
 		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows")
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
@@ -76,6 +78,9 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 		return err
 	}
 	defer ds.Close()
+	if ds, err = withoutCorrupt(ctx, t, ds, o.corrupt); err != nil {
+		return err
+	}
 	if o.labels != "" && ds.Classes() == nil {
 		return fmt.Errorf("%s has no labels to write to %s: its images are not in a folder a class", o.data, o.labels)
 	}
@@ -118,6 +123,8 @@ func (o *embedOptions) check(args []string) error {
 		return usagef("name the images, with --data")
 	case o.out == "":
 		return usagef("say where the rows go, with -o E.npy")
+	case o.corrupt != "fail" && o.corrupt != "skip":
+		return usagef("--corrupt is %q, want fail or skip", o.corrupt)
 	case o.batch < 1 || o.batch > 1<<16:
 		return usagef("--batch is %d, want 1 to %d", o.batch, 1<<16)
 	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:

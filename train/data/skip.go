@@ -36,7 +36,7 @@ func (l *Loader) image(b *Batch, position int) (*augment.Image, error) {
 			}
 			return img, nil
 		}
-		if !l.skip || !corrupt(err) {
+		if !l.skip || !Corrupt(err) {
 			return nil, err
 		}
 		b.mu.Lock()
@@ -48,8 +48,9 @@ func (l *Loader) image(b *Batch, position int) (*augment.Image, error) {
 	}
 }
 
-// corrupt tells an image that is wrong from a disk that is.
-func corrupt(err error) bool {
+// Corrupt tells whether an error of reading an image says that the image is damaged or
+// of a kind that is not read, as opposed to the disk it lies on.
+func Corrupt(err error) bool {
 	var wrong FormatError
 	var lacking UnsupportedError
 	return errors.As(err, &wrong) || errors.As(err, &lacking)

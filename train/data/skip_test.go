@@ -104,3 +104,36 @@ func TestSkipCorruptHasLimits(t *testing.T) {
 		t.Errorf("error %v where the files are gone", err)
 	}
 }
+
+func TestReadable(t *testing.T) {
+	ds := newMemorySet(7)
+	ds.bad[2], ds.bad[6] = formatf("c is damaged"), unsupportedf("g is of a kind")
+	r, skipped, err := Readable(t.Context(), ds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := listing(t, r); !reflect.DeepEqual(got, []string{"a even", "b odd", "d odd", "e even", "f odd"}) {
+		t.Errorf("readable are %q", got)
+	}
+	if img, err := r.Image(2); err != nil || img != ds.images[3] {
+		t.Errorf("image 2 is another, or %v", err)
+	}
+	if len(skipped) != 2 || skipped[0].Index != 2 || skipped[1].Index != 6 || skipped[1].Err.Error() != "g is of a kind" {
+		t.Errorf("skipped %v", skipped)
+	}
+	ds.bad[4] = fs.ErrNotExist
+	if _, _, err := Readable(t.Context(), ds); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v where a file is gone", err)
+	}
+	for i := range 7 {
+		ds.bad[i] = formatf("is damaged")
+	}
+	if _, _, err := Readable(t.Context(), ds); err == nil || !strings.Contains(err.Error(), "none of the 7") {
+		t.Errorf("error %v where none is readable", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := Readable(ctx, newMemorySet(3)); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v after cancelling", err)
+	}
+}

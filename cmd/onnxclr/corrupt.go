@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+
+	"onnxclr/train/data"
+)
+
+// namedCorrupt is how many unreadable images are warned of one by one.
+const namedCorrupt = 5
+
+// withoutCorrupt returns ds without the images that cannot be read, of which it warns,
+// if policy is "skip", and ds if it is "fail".
+func withoutCorrupt(ctx context.Context, t *terminal, ds data.Dataset, policy string) (data.Dataset, error) {
+	if policy != "skip" {
+		return ds, nil
+	}
+	readable, skipped, err := data.Readable(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range skipped[:min(len(skipped), namedCorrupt)] {
+		t.warn("skipped: %v", s.Err)
+	}
+	if len(skipped) > namedCorrupt {
+		t.warn("%d of %d images could not be read and were skipped", len(skipped), ds.Len())
+	}
+	return readable, nil
+}
