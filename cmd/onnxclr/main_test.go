@@ -191,7 +191,7 @@ func TestVersion(t *testing.T) {
 
 func TestVerbosity(t *testing.T) {
 	dir := t.TempDir()
-	rows := saveRows(t, dir, "a.npy", 20, 4)
+	rows := saveRows(t, dir, "a.npy", 60, 4)
 	say := func(flags ...string) string {
 		return must(t, append([]string{"spectrum", rows, "-o", filepath.Join(dir, "a.png"), "--force"}, flags...)...).err
 	}
