@@ -31,7 +31,7 @@ type action func(ctx context.Context, t *terminal, args []string) error
 var verbs []*verb
 
 func init() { // in a function, because help refers to the list
-	verbs = []*verb{demoVerb, convertVerb, initVerb, inspectVerb, runVerb, augmentVerb, recipeVerb, trainVerb, embedVerb, spectrumVerb, mergeVerb, probeVerb, diagnoseVerb, theoryVerb, reportVerb, exportVerb, versionVerb}
+	verbs = []*verb{demoVerb, convertVerb, initVerb, inspectVerb, runVerb, augmentVerb, recipeVerb, trainVerb, embedVerb, spectrumVerb, mergeVerb, probeVerb, diagnoseVerb, theoryVerb, reportVerb, ablateVerb, exportVerb, versionVerb}
 }
 
 // Exit codes.

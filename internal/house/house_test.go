@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"internal/golden":           {"internal/file", "internal/npy", "importer/weights", "internal/stream"},
 	"internal/house":            {},
 	"internal/report":           {"train", "analysis"},
+	"internal/study":            {"train", "analysis", "internal/file", "internal/nearest"},
 	"bench":                     {"importer", "train", "analysis", "internal"},
 	"testdata":                  {},
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A grid that is stopped again and again ends in the same files as one that is not, and
+// cells that fail do not keep the others.
+func TestAblate(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	line := func(out string, more ...string) []string {
+		return append([]string{"ablate", "appendix-f", "--data", "generated:textures?train=32&test=24&size=32", "--arch", "resnet18",
+			"--set", "epochs=1", "--set", "batch=16", "--set", "warmup_epochs=0", "--set", "image_size=16", "--seeds", "1", "--probe-epochs", "2", "-o", in(out)}, more...)
+	}
+	out := must(t, line("whole")...).out
+	for _, want := range []string{"DirectCLR, probe on r[:d0]", "random features", "62.7"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the table lacks %q:\n%s", want, out)
+		}
+	}
+	for stops := 0; ; stops++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(500+500*stops)*time.Millisecond, cancel)
+		r := commandContext(t, ctx, line("stopped")...)
+		cancel()
+		if r.code == exitDone {
+			break
+		}
+		if r.code != exitInterrupted {
+			t.Fatalf("exit code %d: %s", r.code, r.err)
+		}
+	}
+	for _, name := range []string{"report.html", "results.json", "cells.csv", "spectra-r.png", "plan.json"} {
+		a, err := os.ReadFile(filepath.Join(in("whole"), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(in("stopped"), name)); err != nil || string(a) != string(b) {
+			t.Errorf("%s differs after interruptions (%v)", name, err)
+		}
+	}
+	refused(t, exitFailed, "holds another grid", line("whole", "--set", "lr=0.1")...)
+	refused(t, exitUsage, "did you mean", line("new", "--only", "directcl")...)
+	refused(t, exitUsage, "variant directclr", line("new", "--set", "lr=fast")...)
+	refused(t, exitUsage, "table1", "ablate", "tabel1", "--data", "x", "-o", in("new"))
+	if list := must(t, line("new", "--dry-run", "--only", "random-dropout")...).out; !strings.Contains(list, "onnxclr train") || strings.Contains(list, "directclr") {
+		t.Errorf("the dry run lists %s", list)
+	}
+
+	failed := command(t, line("bad", "--set", "batch=64", "--only", "random-dropout")...)
+	if failed.code != exitFailed || !strings.Contains(failed.err, "1 of 1 cells failed") {
+		t.Errorf("a batch larger than the data: exit code %d, %s", failed.code, failed.err)
+	}
+	page, err := os.ReadFile(in("bad/report.html"))
+	if err != nil || !strings.Contains(string(page), "Cells that failed") {
+		t.Errorf("the page says nothing of the failure: %v", err)
+	}
+}

@@ -1,0 +1,101 @@
+package study
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+
+	"onnxclr/analysis"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Funcs(template.FuncMap{
+	"percent": func(v *float64) string {
+		if v == nil {
+			return "–"
+		}
+		return fmt.Sprintf("%.1f", 100**v)
+	},
+	"fixed": func(v *float64) string {
+		if v == nil {
+			return "–"
+		}
+		return fmt.Sprintf("%.3f", *v)
+	},
+}).Parse(pageText))
+
+// chart is a picture of the page.
+type chart struct {
+	Title string
+	SVG   template.HTML
+}
+
+// Spectra returns the spectra of the representation or, at 1, of the embedding of every
+// variant with the smallest seed that has them.
+func (s Study) Spectra(outcomes []*Outcome, of int) []*analysis.Spectrum {
+	var spectra []*analysis.Spectrum
+	for _, v := range s.Variants {
+		for _, o := range outcomes {
+			if o.Variant == v.Name && o.spectra != nil {
+				one := *o.spectra[of]
+				one.Label = o.Label
+				spectra = append(spectra, &one)
+				break
+			}
+		}
+	}
+	return spectra
+}
+
+// WritePage writes the grid as one HTML page that needs nothing else.
+func (s Study) WritePage(w io.Writer, p *Plan, scale Scale, set []string, outcomes []*Outcome) error {
+	rows := s.Table(outcomes)
+	content := struct {
+		Study        Study
+		Plan         *Plan
+		Note, Extra  string
+		Done, Failed int
+		Rows         []Row
+		Agreement    Agreement
+		Charts       []chart
+		Outcomes     []*Outcome
+		Failures     []*Outcome
+		Commands     []string
+	}{Study: s, Plan: p, Note: scale.Note, Extra: strings.Join(set, " "), Rows: rows, Agreement: Compare(rows), Outcomes: outcomes}
+	for _, o := range outcomes {
+		switch o.Status {
+		case "done":
+			content.Done++
+		case "failed":
+			content.Failed++
+			content.Failures = append(content.Failures, o)
+		}
+	}
+	for of, title := range []string{"Spectra of the representation r", "Spectra of the embedding z"} {
+		spectra := s.Spectra(outcomes, of)
+		if len(spectra) == 0 {
+			continue
+		}
+		var svg bytes.Buffer
+		c := analysis.Chart{Of: string("rz"[of])}
+		if err := c.Write(&svg, ".svg", spectra); err != nil {
+			return err
+		}
+		text := svg.String()
+		if i := strings.Index(text, "<svg"); i >= 0 {
+			text = text[i:]
+		}
+		content.Charts = append(content.Charts, chart{title, template.HTML(text)})
+	}
+	if len(p.Cells) > 0 {
+		for _, step := range p.Cells[0].Steps {
+			content.Commands = append(content.Commands, "onnxclr "+strings.Join(step.Args, " "))
+		}
+	}
+	return page.Execute(w, content)
+}

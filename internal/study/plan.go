@@ -1,0 +1,260 @@
+package study
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"onnxclr/internal/file"
+	"onnxclr/internal/nearest"
+)
+
+// Options say how large a grid is.
+type Options struct {
+	Data  string
+	Seeds int
+	Scale Scale
+	// Set are settings of every run, key=value, behind those of scale and variant.
+	Set []string
+	// Arch overrides the network, "" leaves it to scale and study.
+	Arch string
+	// Dim is the width of the network's representation.
+	Dim int
+	// ProbeEpochs are those of the linear probe.
+	ProbeEpochs int
+}
+
+// Plan is a grid: what is run, and how. Equal plans give equal results.
+type Plan struct {
+	Study  string `json:"study"`
+	Scale  string `json:"scale"`
+	Arch   string `json:"arch"`
+	Recipe string `json:"recipe"`
+	Data   string `json:"data"`
+	D0     int    `json:"d0"`
+	Cells  []Cell `json:"cells"`
+}
+
+// Cell is one variant with one seed.
+type Cell struct {
+	Variant string `json:"variant"`
+	Label   string `json:"label"`
+	Seed    int    `json:"seed"`
+	Steps   []Step `json:"steps"`
+}
+
+// Step is one command line of a cell and the file, below the grid's folder, that says it
+// is done. Arguments that begin with Below are files there too.
+type Step struct {
+	Args []string `json:"args"`
+	Done string   `json:"done"`
+}
+
+// Below marks arguments that are files of the grid.
+const Below = "@/"
+
+// In returns the command line for a grid in dir.
+func (s Step) In(dir string) []string {
+	args := slices.Clone(s.Args)
+	for i, a := range args {
+		if file, ok := strings.CutPrefix(a, Below); ok {
+			args[i] = filepath.Join(dir, filepath.FromSlash(file))
+		}
+	}
+	return args
+}
+
+// Folder is where a cell's files lie, below the grid's.
+func (c *Cell) Folder() string { return cellFolder(c.Variant, c.Seed) }
+
+func cellFolder(variant string, seed int) string {
+	return filepath.ToSlash(filepath.Join("cells", variant, fmt.Sprintf("seed%d", seed)))
+}
+
+// Find returns the study of that name.
+func Find(name string) (Study, error) {
+	for _, s := range Studies {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	hint := ""
+	if near := nearest.To(name, Names(), 4); near != "" {
+		hint = fmt.Sprintf(", did you mean %q?", near)
+	}
+	return Study{}, fmt.Errorf("unknown study %q%s; there are %s, and theory", name, hint, strings.Join(Names(), ", "))
+}
+
+// Network is the architecture that a study is trained with.
+func (s Study) Network(o Options) string {
+	switch {
+	case o.Arch != "":
+		return o.Arch
+	case o.Scale.Arch != "":
+		return o.Scale.Arch
+	}
+	return s.Small
+}
+
+// paperD0 and paperDim are the paper's sub-vector: d0 is scaled to other widths.
+const paperD0, paperDim = 360, 2048
+
+// Plan lays the grid out, all variants of a seed one after the other.
+func (s Study) Plan(o Options) (*Plan, error) {
+	p := &Plan{Study: s.Name, Scale: o.Scale.Name, Arch: s.Network(o), Recipe: o.Scale.Recipe, Data: o.Data, D0: (paperD0*o.Dim + paperDim/2) / paperDim}
+	names := map[string]int{"d0": p.D0}
+	for seed := range o.Seeds {
+		for _, v := range s.Variants {
+			c := Cell{Variant: v.Name, Label: expand(v.Label, names, o.Dim), Seed: seed}
+			run := cellFolder(v.Name, seed) + "/run"
+			if v.SameAs != "" {
+				run = cellFolder(v.SameAs, seed) + "/run"
+			} else {
+				c.Steps = append(c.Steps, p.train(v, o, seed, run, names)...)
+			}
+			on := expand(v.On, names, o.Dim)
+			if on == "" {
+				on = "r"
+			}
+			for _, kind := range []string{"knn", "linear"} {
+				args := []string{"probe", "--model", Below + run, "--data", o.Data, "--kind", kind, "--on", on, "--cache", Below + "features", "-o", Below + c.Folder(), "--force", "-q"}
+				if kind == "linear" {
+					args = append(args, "--epochs", strconv.Itoa(o.ProbeEpochs), "--seed", strconv.Itoa(seed))
+				}
+				c.Steps = append(c.Steps, Step{args, c.Folder() + "/probe-" + kind + ".json"})
+			}
+			if v.SameAs == "" {
+				c.Steps = append(c.Steps, Step{
+					[]string{"spectrum", Below + run, "--data", o.Data, "--node", "representation", "--node", "embedding", "--label", c.Label,
+						"-o", Below + c.Folder() + "/spectra.png", "--json", Below + c.Folder() + "/spectra.json", "--force", "-q"},
+					c.Folder() + "/spectra.json",
+				})
+			}
+			p.Cells = append(p.Cells, c)
+		}
+	}
+	return p, nil
+}
+
+// train returns the steps that make a run.
+func (p *Plan) train(v Variant, o Options, seed int, run string, names map[string]int) []Step {
+	model := fmt.Sprintf("models/%s-seed%d.onnx", p.Arch, seed)
+	args := []string{"train", "--recipe", p.Recipe, "--model", Below + model, "--data", o.Data, "--seed", strconv.Itoa(seed), "-o", Below + run, "--resume"}
+	for _, setting := range append(append([]string(nil), v.Settings...), o.Set...) {
+		key, value, _ := strings.Cut(setting, "=")
+		args = append(args, "--"+strings.ReplaceAll(key, "_", "-")+"="+expand(value, names, o.Dim))
+	}
+	return []Step{
+		{[]string{"init", p.Arch, "--seed", strconv.Itoa(seed), "--zero-init-residual", "-o", Below + model, "-q"}, model},
+		{args, run + "/model.onnx"},
+	}
+}
+
+var braces = regexp.MustCompile(`\{dim/([0-9.]+)\}`)
+
+// expand replaces {d0} and {dim/x}.
+func expand(text string, names map[string]int, dim int) string {
+	for name, v := range names {
+		text = strings.ReplaceAll(text, "{"+name+"}", strconv.Itoa(v))
+	}
+	return braces.ReplaceAllStringFunc(text, func(m string) string {
+		parts, err := strconv.ParseFloat(braces.FindStringSubmatch(m)[1], 64)
+		if err != nil {
+			return m
+		}
+		return strconv.Itoa(int(float64(dim)/parts + 0.5))
+	})
+}
+
+// Only keeps the cells of the variants named, and those that they need.
+func (p *Plan) Only(variants []string, s Study) error {
+	keep := map[string]bool{}
+	for _, name := range variants {
+		i := slices.IndexFunc(s.Variants, func(v Variant) bool { return v.Name == name })
+		if i < 0 {
+			var names []string
+			for _, v := range s.Variants {
+				names = append(names, v.Name)
+			}
+			hint := ""
+			if near := nearest.To(name, names, 4); near != "" {
+				hint = fmt.Sprintf(", did you mean %q?", near)
+			}
+			return fmt.Errorf("%s has no variant %q%s; it has %s", s.Name, name, hint, strings.Join(names, ", "))
+		}
+		keep[name] = true
+		if same := s.Variants[i].SameAs; same != "" {
+			keep[same] = true
+		}
+	}
+	p.Cells = slices.DeleteFunc(p.Cells, func(c Cell) bool { return !keep[c.Variant] })
+	return nil
+}
+
+const planFile = "plan.json"
+
+// Begin writes the plan of the whole grid into dir, or compares it with the one that lies
+// there: a grid that is half done is finished as it was begun.
+func (p *Plan) Begin(dir string) error {
+	path := filepath.Join(dir, planFile)
+	b, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	if err == nil {
+		var was Plan
+		if err := json.Unmarshal(b, &was); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return p.compare(&was, dir)
+	}
+	return file.Write(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", " ")
+		return e.Encode(p)
+	})
+}
+
+// compare fails, naming the first difference, unless the cells that both plans have are
+// equal; a plan may have more seeds than the one before.
+func (p *Plan) compare(was *Plan, dir string) error {
+	differ := func(what string, was, is any) error {
+		return fmt.Errorf("%s holds another grid: its %s is %v, asked for is %v; take another folder, or the settings that it was begun with", dir, what, was, is)
+	}
+	for _, c := range []struct{ what, was, is string }{
+		{"study", was.Study, p.Study}, {"scale", was.Scale, p.Scale}, {"network", was.Arch, p.Arch}, {"recipe", was.Recipe, p.Recipe}, {"data", was.Data, p.Data},
+	} {
+		if c.was != c.is {
+			return differ(c.what, c.was, c.is)
+		}
+	}
+	for _, c := range p.Cells {
+		for _, old := range was.Cells {
+			if old.Variant != c.Variant || old.Seed != c.Seed || reflect.DeepEqual(old, c) {
+				continue
+			}
+			for i := range c.Steps {
+				if i < len(old.Steps) && !slices.Equal(old.Steps[i].Args, c.Steps[i].Args) {
+					for k := range c.Steps[i].Args {
+						if k >= len(old.Steps[i].Args) || old.Steps[i].Args[k] != c.Steps[i].Args[k] {
+							was := "missing"
+							if k < len(old.Steps[i].Args) {
+								was = old.Steps[i].Args[k]
+							}
+							return differ(fmt.Sprintf("%s of %s", c.Steps[i].Args[0], c.Variant), was, c.Steps[i].Args[k])
+						}
+					}
+				}
+			}
+			return differ("cell "+c.Variant, "another", "this")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package study
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"onnxclr/train"
+)
+
+func options(t *testing.T, scale string) Options {
+	t.Helper()
+	s, err := FindScale(scale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{Data: "images", Seeds: 2, Scale: s, Dim: 2048, ProbeEpochs: 10}
+}
+
+// Every run of every study is a recipe that train takes.
+func TestStudiesAreRecipes(t *testing.T) {
+	for _, s := range Studies {
+		for _, scale := range Scales {
+			p, err := s.Plan(options(t, scale.Name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(p.Cells) != 2*len(s.Variants) {
+				t.Errorf("%s: %d cells", s.Name, len(p.Cells))
+			}
+			for _, c := range p.Cells {
+				for _, step := range c.Steps {
+					if step.Args[0] != "train" {
+						continue
+					}
+					settings, err := train.OpenRecipe(p.Recipe)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, arg := range step.Args {
+						if key, value, ok := strings.Cut(strings.TrimPrefix(arg, "--"), "="); ok {
+							settings = append(settings, train.Flag(key, value))
+						}
+					}
+					r, warnings, err := train.Resolve(settings...)
+					if err == nil {
+						err = r.Validate()
+					}
+					if err != nil || len(warnings) > 0 {
+						t.Errorf("%s, %s, %s: %v, warnings %q", s.Name, scale.Name, c.Variant, err, warnings)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestPlan(t *testing.T) {
+	s, err := Find("appendix-f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, "imagenet")
+	p, err := s.Plan(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.D0 != 360 || p.Arch != "resnet50" {
+		t.Errorf("d0 %d of %s", p.D0, p.Arch)
+	}
+	sub := p.Cells[1]
+	if got := strings.Join(sub.Steps[0].Args, " "); !strings.Contains(got, "cells/directclr/seed0/run") || !strings.Contains(got, "r[:360]") {
+		t.Errorf("the sub-vector is probed by %q", got)
+	}
+	if err := p.Only([]string{"directclr-subvector"}, s); err != nil || len(p.Cells) != 4 {
+		t.Errorf("with what it needs a variant has %d cells: %v", len(p.Cells), err)
+	}
+	if err := p.Only([]string{"directclr-subvec"}, s); err == nil || !strings.Contains(err.Error(), "did you mean") {
+		t.Errorf("unknown variant: %v", err)
+	}
+	if _, err := Find("tabel1"); err == nil || !strings.Contains(err.Error(), "table1") {
+		t.Errorf("unknown study: %v", err)
+	}
+
+	dir := t.TempDir()
+	whole, _ := s.Plan(o)
+	if err := whole.Begin(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := whole.Begin(dir); err != nil {
+		t.Errorf("the same grid again: %v", err)
+	}
+	o.Set = []string{"epochs=3"}
+	changed, _ := s.Plan(o)
+	if err := changed.Begin(dir); err == nil || !strings.Contains(err.Error(), "--epochs=3") {
+		t.Errorf("another grid in the same folder: %v", err)
+	}
+}
+
+func TestResults(t *testing.T) {
+	s, _ := Find("table1")
+	o := options(t, "cifar10")
+	p, err := s.Plan(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, text string) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	top1 := map[string][2]string{"simclr-mlp": {"0.50", "0.54"}, "simclr-linear": {"0.45", "0.45"}, "simclr-none": {"0.40", "0.42"}}
+	for i := range p.Cells {
+		c := &p.Cells[i]
+		v, ok := top1[c.Variant]
+		if !ok {
+			continue
+		}
+		for _, step := range c.Steps {
+			write(step.Done, "{}")
+		}
+		for _, kind := range []string{"knn", "linear"} {
+			write(c.Folder()+"/probe-"+kind+".json", `{"kind":"`+kind+`","top1":`+v[c.Seed]+`}`)
+		}
+		write(c.Folder()+"/spectra.json", `{"sources":[{"label":"r","samples":9,"dim":2,"normalized":true,"ddof":1,"singular_values":[2,1],"metrics":{"live_dims":2,"rankme":1.9}},{"label":"z","samples":9,"dim":1,"normalized":true,"ddof":1,"singular_values":[1],"metrics":{"live_dims":1,"rankme":1}}]}`)
+		write(c.Folder()+"/run/metrics.jsonl", `{"step":0,"loss":3}`+"\n"+`{"step":1,"loss":1}`+"\n")
+	}
+	failed := &p.Cells[3]
+	if failed.Variant != "directclr" {
+		t.Fatalf("cell 3 is %s", failed.Variant)
+	}
+	if err := Fail(dir, failed, os.ErrPermission); err != nil {
+		t.Fatal(err)
+	}
+	outcomes, err := p.Collect(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := s.Table(outcomes)
+	if got := rows[0].Linear.String(); got != "52.0 ± 2.8" {
+		t.Errorf("mean and deviation %q", got)
+	}
+	if rows[3].Failed != 1 || rows[3].Seeds != 0 || rows[0].Seeds != 2 || rows[0].LiveR.Mean != 2 {
+		t.Errorf("rows %+v", rows)
+	}
+	a := Compare(rows)
+	if a.Pairs != 3 || a.Same != 3 {
+		t.Errorf("%d of %d pairs agree: %q", a.Same, a.Pairs, a.Sentences)
+	}
+	var page, again, csv, js bytes.Buffer
+	for _, b := range []*bytes.Buffer{&page, &again} {
+		if err := s.WritePage(b, p, o.Scale, []string{"<b>=1"}, outcomes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{"52.0 ± 2.8", "66.5", "permission denied", "&lt;b&gt;=1", "<svg", "3 of 3 pairs"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if !bytes.Equal(page.Bytes(), again.Bytes()) {
+		t.Error("the page differs from one time to the next")
+	}
+	if err := WriteCells(&csv, outcomes); err != nil || strings.Count(csv.String(), "\n") != 9 {
+		t.Errorf("CSV: %v\n%s", err, csv.String())
+	}
+	if err := s.WriteJSON(&js, p, outcomes); err != nil || !strings.Contains(js.String(), `"loss": 2`) {
+		t.Errorf("JSON: %v", err)
+	}
+	write(p.Cells[0].Folder()+"/probe-knn.json", "{")
+	if _, err := p.Collect(dir); err == nil || !strings.Contains(err.Error(), "probe-knn.json") {
+		t.Errorf("a damaged result: %v", err)
+	}
+	if err := Recover(dir, failed); err != nil {
+		t.Fatal(err)
+	}
+}

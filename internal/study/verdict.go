@@ -1,0 +1,44 @@
+package study
+
+import "fmt"
+
+// Agreement says, pair by pair of variants that the paper has numbers for, whether our
+// means are in its order.
+type Agreement struct {
+	Pairs, Same int
+	// Near counts pairs that the paper has within noise of each other, which are left out.
+	Near      int
+	Sentences []string
+}
+
+// noise is the difference, in points, that the paper's own table shows between runs that
+// are equal by theory: an orthogonal projector and none.
+const noise = 0.7
+
+// Compare holds the linear probes of a table against the paper's.
+func Compare(rows []Row) Agreement {
+	var a Agreement
+	for i, x := range rows {
+		for _, y := range rows[i+1:] {
+			if x.Paper == 0 || y.Paper == 0 || x.Linear.N == 0 || y.Linear.N == 0 {
+				continue
+			}
+			gap, ours := x.Paper-y.Paper, x.Linear.Mean-y.Linear.Mean
+			if gap < 0 {
+				x, y, gap, ours = y, x, -gap, -ours
+			}
+			if gap <= noise {
+				a.Near++
+				continue
+			}
+			a.Pairs++
+			verb := "is not"
+			if ours > 0 {
+				a.Same++
+				verb = "is"
+			}
+			a.Sentences = append(a.Sentences, fmt.Sprintf("%s %s ahead of %s here: %+.1f points, in the paper %+.1f.", x.Label, verb, y.Label, ours, gap))
+		}
+	}
+	return a
+}
