@@ -17,6 +17,7 @@ type trainOptions struct {
 	recipe, out   string
 	resume, force bool
 	profile       bool
+	dry           bool
 	values        map[string]*setting // of the recipe's keys
 }
 
@@ -52,6 +53,7 @@ tensorboard --logdir RUN.`,
 		f.StringVar(&o.recipe, "recipe", "", "`recipe` of the program (see recipe list), YAML file of settings, or folder of a run")
 		f.BoolVar(&o.resume, "resume", false, "continue the run in RUN")
 		f.BoolVar(&o.force, "force", false, "replace the run in RUN")
+		f.BoolVar(&o.dry, "dry-run", false, "print what the run would be, its shapes, memory and, from a few steps, time; write nothing")
 		f.BoolVar(&o.profile, "profile", false, "print at the end where the time of a step went")
 		for _, key := range train.Keys() {
 			name := strings.ReplaceAll(key, "_", "-")
@@ -126,8 +128,10 @@ func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) erro
 	switch {
 	case len(args) > 0:
 		return usagef("takes no arguments beside its flags, %q given", args[0])
-	case o.out == "":
+	case o.out == "" && (!o.dry || o.resume):
 		return usagef("say where the run goes, with -o RUN")
+	case o.dry && o.profile:
+		return usagef("--dry-run makes too few steps for --profile; give one")
 	case o.resume && o.force:
 		return usagef("--resume continues the run and --force replaces it; give one")
 	}
@@ -140,6 +144,9 @@ func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) erro
 	}
 	t.kernels()
 	options := train.Options{Dir: o.out, Resume: o.resume, Force: o.force}
+	if o.dry {
+		return dryRun(ctx, t, r, options)
+	}
 	if o.profile {
 		options.Profile = func(p *train.Profile) { printProfile(t, p) }
 	}
