@@ -41,7 +41,7 @@ func recordDTypes(m *onnx.Model, used []*weights.Tensor) error {
 			continue
 		}
 		if rest := remainder(t, rounded.Data); rest != nil {
-			m.Graph.Initializers = append(m.Graph.Initializers, onnx.NewTensor(rest))
+			m.Graph.AddInitializer(onnx.NewTensor(rest))
 			sums[t.Name] = checksum(rounded.Data)
 		}
 	}

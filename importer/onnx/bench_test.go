@@ -46,6 +46,17 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// BenchmarkInitializerMissing asks for what is not there, which is asked of every operand
+// that the graph computes.
+func BenchmarkInitializerMissing(b *testing.B) {
+	g := large().Graph
+	for b.Loop() {
+		if g.Initializer("/layer80/conv/Conv_output_0") != nil {
+			b.Fatal("it is there")
+		}
+	}
+}
+
 // BenchmarkEncode is the cost of everything but the disk.
 func BenchmarkEncode(b *testing.B) {
 	m := large()

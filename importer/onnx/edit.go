@@ -4,11 +4,12 @@ import "fmt"
 
 // AddInitializer appends t; its name must be new.
 func (g *Graph) AddInitializer(t *Tensor) {
-	if g.index == nil {
+	if !g.current() {
 		g.reindex()
 	}
 	g.index[t.Name] = len(g.Initializers)
 	g.Initializers = append(g.Initializers, t)
+	g.settle()
 }
 
 // DataInputs returns the graph inputs that are not initializers: files from before

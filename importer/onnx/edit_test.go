@@ -48,6 +48,18 @@ func TestInitializerAfterEdits(t *testing.T) {
 	if g.Initializer("conv1.weight") != nil || g.Initializer("fc.weight") != nil {
 		t.Error("what is gone is found")
 	}
+	slices.Reverse(g.Initializers) // none more, none fewer
+	for _, x := range g.Initializers {
+		if g.Initializer(x.Name) != x {
+			t.Errorf("%q is not found in another place", x.Name)
+		}
+	}
+	own := *g // edits of a copy do not show in the original
+	own.AddInitializer(NewTensor(weights.FromFloat32("of the copy", []int{1}, []float32{1})))
+	own.Initializers = slices.DeleteFunc(slices.Clone(own.Initializers), func(x *Tensor) bool { return x.Name == "extra" })
+	if g.Initializer("of the copy") != nil || own.Initializer("of the copy") == nil || own.Initializer("extra") != nil {
+		t.Error("a copy and its original share what they list")
+	}
 	extra := g.Initializer("extra")
 	extra.DocString = "kept"
 	g.SetInitializer(weights.FromInt64("extra", []int{2}, []int64{1, 2}))

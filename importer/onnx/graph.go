@@ -39,19 +39,26 @@ func (m *Model) SetMeta(key, value string) {
 	m.Metadata = append(m.Metadata, Property{Key: key, Value: value})
 }
 
-// Initializer returns the initializer of that name; nil when there is none. It is
-// right after any edit of Initializers: the index, made by Decode and
-// SetInitializer, is only a hint.
+// Initializer returns the initializer of that name; nil when there is none, which takes
+// no longer to say. It is right after any edit of Initializers but one: rename a tensor
+// of the graph by Rename.
 func (g *Graph) Initializer(name string) *Tensor {
-	if i, ok := g.index[name]; ok && i < len(g.Initializers) && g.Initializers[i].Name == name {
-		return g.Initializers[i]
+	i, known := g.index[name]
+	if !known && g.current() {
+		return nil
 	}
-	for _, t := range g.Initializers {
-		if t.Name == name {
-			return t
+	if !known || i >= len(g.Initializers) || g.Initializers[i].Name != name {
+		g.reindex()
+		if i, known = g.index[name]; !known {
+			return nil
 		}
 	}
-	return nil
+	return g.Initializers[i]
+}
+
+// current reports whether the index is of the present Initializers.
+func (g *Graph) current() bool {
+	return g.index != nil && g.indexLen == len(g.Initializers) && (g.indexLen == 0 || g.indexOf == &g.Initializers[0])
 }
 
 // SetInitializer puts t in the place of the initializer of the same name, or adds
@@ -69,6 +76,15 @@ func (g *Graph) reindex() {
 	g.index = make(map[string]int, len(g.Initializers))
 	for i := len(g.Initializers) - 1; i >= 0; i-- {
 		g.index[g.Initializers[i].Name] = i
+	}
+	g.settle()
+}
+
+// settle declares the index current.
+func (g *Graph) settle() {
+	g.indexLen, g.indexOf = len(g.Initializers), nil
+	if g.indexLen > 0 {
+		g.indexOf = &g.Initializers[0]
 	}
 }
 

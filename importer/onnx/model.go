@@ -46,8 +46,10 @@ type Graph struct {
 	Outputs      []*ValueInfo
 	ValueInfo    []*ValueInfo
 
-	index   map[string]int // of Initializers; see Initializer
-	unknown []byte         // sparse_initializer, quantization_annotation, …
+	index    map[string]int // of Initializers; see Initializer
+	indexLen int            // their number when it was made,
+	indexOf  **Tensor       // and where they were
+	unknown  []byte         // sparse_initializer, quantization_annotation, …
 }
 
 // Node is a NodeProto: one application of an operator.
