@@ -550,6 +550,43 @@ func TestExportKeepsFunctions(t *testing.T) {
 	}
 }
 
+// A head takes its place inside the call that is the whole model: that one is written
+// out, and the calls that it was made of are kept.
+func TestHeadKeepsFunctions(t *testing.T) {
+	m, err := OpenModel(golden.Testdata(t, "onnx/tiny_op17_functions_preserve.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := AttachHead(m.ONNX, Head{Kind: HeadSlice, D0: 4}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "out.onnx")
+	if _, err := Export(m.ONNX, path, ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := onnx.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := onnx.Check(out); err != nil {
+		t.Error(err)
+	}
+	var ops []string
+	for _, n := range out.Graph.Nodes {
+		ops = append(ops, n.OpType)
+	}
+	// The second block has a shortcut of its own, and is another function.
+	want := "Conv2d BatchNorm2d ReLU MaxPool2d Sequential.2 Sequential.1 AdaptiveAvgPool2d Flatten Linear Slice"
+	if got := strings.Join(ops, " "); got != want || len(out.Functions) != 12 {
+		t.Errorf("%d functions and the nodes\n%s\nwant\n%s", len(out.Functions), got, want)
+	}
+}
+
 // externalFile writes a fixture with its weights in a file of their own.
 func externalFile(t *testing.T, name string) string {
 	t.Helper()

@@ -121,14 +121,21 @@ func (m *Model) encode() (*message, error) {
 	p.string(4, m.Domain)
 	p.optional(5, m.ModelVersion)
 	p.string(6, m.DocString)
+	opsets := m.Opsets
 	if m.Graph != nil {
-		g, err := m.Graph.encode()
+		nodes, domains := m.Graph.outlined()
+		g, err := m.Graph.encode(nodes)
 		if err != nil {
 			return nil, err
 		}
 		p.message(7, g)
+		for _, d := range domains { // of functions that only other functions have called
+			if version(opsets, d.Domain) == 0 {
+				opsets = append(slices.Clip(opsets), d)
+			}
+		}
 	}
-	for _, o := range m.Opsets {
+	for _, o := range opsets {
 		q := &message{}
 		if o.Domain != "" || o.spelled {
 			q.bytes(1, []byte(o.Domain))
@@ -155,9 +162,10 @@ func (v Property) encode() *message {
 	return q
 }
 
-func (g *Graph) encode() (*message, error) {
+// encode writes the graph with these nodes for its own.
+func (g *Graph) encode(nodes []*Node) (*message, error) {
 	p := &message{}
-	for _, n := range g.outlined() {
+	for _, n := range nodes {
 		q, err := n.encode()
 		if err != nil {
 			return nil, err
@@ -232,7 +240,7 @@ func (a *Attribute) encode() (*message, error) {
 		p.message(5, q)
 	}
 	if a.G != nil {
-		q, err := a.G.encode()
+		q, err := a.G.encode(a.G.Nodes)
 		if err != nil {
 			return nil, err
 		}
@@ -255,7 +263,7 @@ func (a *Attribute) encode() (*message, error) {
 		p.message(10, q)
 	}
 	for _, g := range a.Graphs {
-		q, err := g.encode()
+		q, err := g.encode(g.Nodes)
 		if err != nil {
 			return nil, err
 		}

@@ -18,8 +18,9 @@ const maxInlined = 64 << 20
 // caller's. Functions that call themselves, and those that grow beyond all bounds,
 // are refused. Graphs in attributes are left as they are.
 //
-// The functions stay in the model, and Encode writes the call again where the nodes
-// are still what Inline made of it, whatever its operands are called by then.
+// The functions stay in the model, and Encode writes a call again where the nodes are
+// still what Inline made of it, whatever its operands are called by then: of calls in
+// calls the outermost that is whole.
 func (m *Model) Inline() error {
 	if len(m.Functions) == 0 {
 		return nil
@@ -45,30 +46,21 @@ type inliner struct {
 	copies    map[string]int  // numbers tried, by name
 	left      int             // bytes of maxInlined
 	stack     []*Function     // being inlined
-	external  bool            // the call holds tensors in other files
+	external  bool            // the call at hand holds tensors in other files
 	out       []*Node
 }
 
-// top inlines a node of the graph itself and remembers the call.
+// top inlines a node of the graph itself.
 func (in *inliner) top(n *Node) error {
-	if in.functions[n.key()] == nil {
-		in.out = append(in.out, n)
-		return nil
-	}
-	start := len(in.out)
-	in.external = false
-	if err := in.node(n, n); err != nil {
+	if err := in.node(n, in.model.Opsets); err != nil {
 		return within(err, "node %q (%s)", n.Name, n.OpType)
-	}
-	if !in.external {
-		remember(n, in.out[start:])
 	}
 	return nil
 }
 
-// node appends n, or what the function that it calls is made of. top is the node of
-// the graph that all this comes from.
-func (in *inliner) node(n, top *Node) error {
+// node appends n, or what the function that it calls is made of, and remembers the call.
+// imported are the operator sets of the graph or function that n was in.
+func (in *inliner) node(n *Node, imported []Opset) error {
 	f := in.functions[n.key()]
 	if f == nil {
 		in.out = append(in.out, n)
@@ -86,8 +78,21 @@ func (in *inliner) node(n, top *Node) error {
 		}
 		return formatErr("functions call one another more than %d deep", maxDepth)
 	}
+	start, outside := len(in.out), in.external
+	in.external = false
 	s := &instance{inliner: in, f: f, caller: n, names: map[string]string{}}
-	return s.expand(top)
+	if err := s.expand(); err != nil {
+		return err
+	}
+	if !in.external {
+		body := in.out[start:]
+		remember(n, Opset{Domain: n.Domain, Version: version(imported, n.Domain)}, body)
+		if err := in.spend(8 * len(body)); err != nil {
+			return err
+		}
+	}
+	in.external = in.external || outside
+	return nil
 }
 
 // instance is one function at one place.
@@ -98,7 +103,7 @@ type instance struct {
 	names  map[string]string
 }
 
-func (s *instance) expand(top *Node) error {
+func (s *instance) expand() error {
 	f, n := s.f, s.caller
 	if len(n.Inputs) > len(f.Inputs) || len(n.Outputs) > len(f.Outputs) {
 		return formatErr("%v takes %d inputs and gives %d outputs, it is called with %d and %d", f, len(f.Inputs), len(f.Outputs), len(n.Inputs), len(n.Outputs))
@@ -131,7 +136,7 @@ func (s *instance) expand(top *Node) error {
 		if err := s.spend(int(unsafe.Sizeof(*own)) + len(own.Name)); err != nil {
 			return err
 		}
-		if err := s.node(own, top); err != nil {
+		if err := s.node(own, f.Opsets); err != nil {
 			return err
 		}
 	}

@@ -218,7 +218,7 @@ func TestOutline(t *testing.T) {
 		{"another operand inside", func(m *Model) { m.Graph.Nodes[1].Inputs[0] = "x" }, "y/t = MatMul(x w)\ny = Relu(x)"},
 		{"an attribute", func(m *Model) { m.Graph.Nodes[1].SetAttribute(IntAttr("k", 1)) }, "y/t = MatMul(x w)\ny = Relu(y/t) k=01[]"},
 		{"an operand gone that it does not use", func(m *Model) {
-			m.Graph.Nodes[0].inlined.node.Inputs[2] = "gone"
+			m.Graph.Nodes[0].origin.call.node.Inputs[2] = "gone"
 		}, "y/t = MatMul(x w)\ny = Relu(y/t)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -235,6 +235,51 @@ func TestOutline(t *testing.T) {
 				t.Error("the function is lost")
 			}
 		})
+	}
+}
+
+// TestOutlineOfCallsInCalls: where a call cannot be written again, those in it can; a
+// domain that only functions import is imported then.
+func TestOutlineOfCallsInCalls(t *testing.T) {
+	f := local(&Function{Name: "F", Inputs: []string{"a"}, Outputs: []string{"c"}, Nodes: []*Node{do("Relu", "a", "t"), do("Neg", "t", "c")}})
+	g := local(&Function{Name: "G", Inputs: []string{"a", "b"}, Outputs: []string{"c"}, Nodes: []*Node{do("local.F", "a", "s"), do("Add", "s b", "r"), do("local.F", "r", "c")}})
+	f.Domain = "inner"
+	g.Nodes[0].Domain, g.Nodes[2].Domain = "inner", "inner"
+	g.Opsets = append(g.Opsets, Opset{Domain: "inner", Version: 3})
+	h := local(&Function{Name: "H", Inputs: []string{"a", "b"}, Outputs: []string{"c"}, Nodes: []*Node{do("local.G", "a b", "u"), do("Relu", "u", "c")}})
+	for _, tt := range []struct {
+		name  string
+		edit  func(m *Model)
+		want  string
+		inner int64 // the version of domain inner that the model imports
+	}{
+		{"nothing", func(m *Model) {}, "y = H(x w)", 0},
+		{"behind the second call", func(m *Model) { m.Graph.Nodes = append(m.Graph.Nodes, do("Relu", "y/u", "more")) }, "y/u = G(x w)\ny = Relu(y/u)\nmore = Relu(y/u)", 0},
+		{"between calls of the third", func(m *Model) { m.Graph.Nodes = append(m.Graph.Nodes, do("Relu", "y/u/r", "more")) },
+			"y/u/s = F(x)\ny/u/r = Add(y/u/s w)\ny/u = F(y/u/r)\ny = Relu(y/u)\nmore = Relu(y/u/r)", 3},
+		{"in one of the third", func(m *Model) { m.Graph.Nodes = append(m.Graph.Nodes, do("Relu", "y/u/s/t", "more")) },
+			"y/u/s/t = Relu(x)\ny/u/s = Neg(y/u/s/t)\ny/u/r = Add(y/u/s w)\ny/u = F(y/u/r)\ny = Relu(y/u)\nmore = Relu(y/u/s/t)", 3},
+		{"a node replaced in the last", func(m *Model) { n := *m.Graph.Nodes[4]; m.Graph.Nodes[4] = &n },
+			"y/u/s = F(x)\ny/u/r = Add(y/u/s w)\ny/u/t = Relu(y/u/r)\ny/u = Neg(y/u/t)\ny = Relu(y/u)", 3},
+	} {
+		m := withFunctions(t, []*Node{do("local.H", "x w", "y")}, f, g, h)
+		if err := m.Inline(); err != nil {
+			t.Fatal(err)
+		}
+		tt.edit(m)
+		again, err := Decode(encode(t, m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := program(again.Graph.Nodes); got != tt.want {
+			t.Errorf("%s: written as\n%s\nwant\n%s", tt.name, got, tt.want)
+		}
+		if got := again.Opset("inner"); got != tt.inner {
+			t.Errorf("%s: domain inner is imported in version %d, want %d", tt.name, got, tt.inner)
+		}
+		if err := Check(again); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ type Node struct {
 	DocString  string
 	Overload   string // tells functions of one name apart
 
-	inlined *inlined // the call that this node is a part of; see Inline
+	origin  *origin // the call that this node is a part of; see Inline
 	unknown []byte
 }
 

@@ -4,50 +4,86 @@ import "slices"
 
 // inlined is a call of a function that Inline replaced by nodes.
 type inlined struct {
-	node *Node
-	body []*Node
-	was  []Node // what they were then
+	node   *Node // with the names of the graph
+	domain Opset // that the caller imports the function by
+	body   []*Node
+	outer  *inlined // the call that this one was a part of
+}
+
+// origin is what outlined knows of a node.
+type origin struct {
+	call *inlined // the innermost that it is a part of
+	was  Node     // what Inline made
 }
 
 // remember lets outlined find the call again. Nodes that hold graphs are not
 // compared, so calls with such are not remembered.
-func remember(n *Node, body []*Node) {
-	c := &inlined{node: n, body: slices.Clone(body)}
-	for _, b := range body {
-		if slices.ContainsFunc(b.Attributes, func(a *Attribute) bool { return a.G != nil || a.Graphs != nil }) {
-			return
-		}
-		was := *b
-		was.Inputs, was.Outputs, was.Attributes = slices.Clone(b.Inputs), slices.Clone(b.Outputs), slices.Clone(b.Attributes)
-		c.was = append(c.was, was)
+func remember(n *Node, domain Opset, body []*Node) {
+	if slices.ContainsFunc(body, func(b *Node) bool {
+		return slices.ContainsFunc(b.Attributes, func(a *Attribute) bool { return a.G != nil || a.Graphs != nil })
+	}) {
+		return
 	}
+	c := &inlined{node: n, domain: domain, body: slices.Clone(body)}
 	for _, b := range body {
-		b.inlined = c
+		if b.origin == nil {
+			b.origin = &origin{call: c, was: *b}
+			was := &b.origin.was
+			was.Inputs, was.Outputs, was.Attributes = slices.Clone(b.Inputs), slices.Clone(b.Outputs), slices.Clone(b.Attributes)
+			continue
+		}
+		inner := b.origin.call
+		for inner.outer != nil {
+			inner = inner.outer
+		}
+		if inner != c {
+			inner.outer = c
+		}
 	}
 }
 
 // outlined returns the nodes of g with calls in the place of the nodes that Inline
 // made of them, where those are still there and the same but for the names of the
-// call's operands, and nothing else reads what is inside.
-func (g *Graph) outlined() []*Node {
-	if !slices.ContainsFunc(g.Nodes, func(n *Node) bool { return n.inlined != nil }) {
-		return g.Nodes
+// call's operands, and nothing else reads what is inside. Of a call that is no longer
+// whole, those that it was made of are written. domains are those of the functions
+// called.
+func (g *Graph) outlined() (nodes []*Node, domains []Opset) {
+	if !slices.ContainsFunc(g.Nodes, func(n *Node) bool { return n.origin != nil }) {
+		return g.Nodes, nil
 	}
 	defined, uses := g.Names(), g.Uses()
-	var out []*Node
+	broken := map[*inlined]bool{}
+	var calls []*inlined
 	for i := 0; i < len(g.Nodes); {
 		n := g.Nodes[i]
-		if c := n.inlined; c != nil && len(c.body) <= len(g.Nodes)-i && slices.Equal(g.Nodes[i:i+len(c.body)], c.body) {
-			if again := c.again(defined, uses); again != nil {
-				out = append(out, again)
-				i += len(c.body)
-				continue
+		calls = calls[:0]
+		if n.origin != nil {
+			for c := n.origin.call; c != nil; c = c.outer {
+				calls = append(calls, c)
 			}
 		}
-		out = append(out, n)
-		i++
+		var again *Node
+		for _, c := range slices.Backward(calls) { // the outermost first
+			if c.body[0] != n || broken[c] {
+				continue
+			}
+			if len(c.body) <= len(g.Nodes)-i && slices.Equal(g.Nodes[i:i+len(c.body)], c.body) {
+				again = c.again(defined, uses)
+			}
+			if again != nil {
+				domains = append(domains, c.domain)
+				i += len(c.body)
+				break
+			}
+			broken[c] = true
+		}
+		if again == nil {
+			again = n
+			i++
+		}
+		nodes = append(nodes, again)
 	}
-	return out
+	return nodes, domains
 }
 
 // again is the call with the operands' present names; nil when something else has
@@ -69,8 +105,8 @@ func (c *inlined) again(defined map[string]bool, uses map[string]int) *Node {
 			return true
 		})
 	}
-	for i, b := range c.body {
-		was := &c.was[i]
+	for _, b := range c.body {
+		was := &b.origin.was
 		if b.OpType != was.OpType || b.Domain != was.Domain || !slices.Equal(b.Attributes, was.Attributes) || !same(was.Inputs, b.Inputs) || !same(was.Outputs, b.Outputs) {
 			return nil
 		}
@@ -81,8 +117,8 @@ func (c *inlined) again(defined map[string]bool, uses map[string]int) *Node {
 			inside[name]++
 		}
 	}
-	for i, b := range c.body {
-		for k, name := range c.was[i].Outputs {
+	for _, b := range c.body {
+		for k, name := range b.origin.was.Outputs {
 			if name != "" && !operand[name] && uses[b.Outputs[k]] > inside[b.Outputs[k]] {
 				return nil
 			}
