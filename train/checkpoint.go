@@ -42,6 +42,11 @@ type state struct {
 	Version int    `json:"version"`
 	Step    int    `json:"step"` // made so far, and the next one to make
 	Data    string `json:"data"` // the source's fingerprint
+	// Recipe has the settings that can change the result, as YAML.
+	Recipe map[string]string `json:"recipe"`
+
+	Epoch epochLoss  `json:"epoch"`          // what has been made of the present one
+	Best  *bestEpoch `json:"best,omitempty"` // that of the lowest mean loss
 
 	Files map[string]fileSum `json:"files"`
 }
@@ -57,10 +62,9 @@ func checkpointPath(dir string, step int) string {
 	return filepath.Join(dir, checkpointsName, strconv.Itoa(step))
 }
 
-// writeCheckpoint saves s with the files in parts and then removes all but the newest
-// keep checkpoints. A crash or error at any point leaves the earlier
-// checkpoints as they were; an error leaves nothing of the new one.
-func writeCheckpoint(dir string, s state, keep int, parts []entry) (err error) {
+// writeCheckpoint saves s with the files in parts. A crash or error at any point
+// leaves the earlier checkpoints as they were; an error leaves nothing of the new one.
+func writeCheckpoint(dir string, s state, parts []entry) (err error) {
 	parent := filepath.Join(dir, checkpointsName)
 	tmp := filepath.Join(parent, fmt.Sprintf(".%d.tmp", s.Step))
 	defer func() {
@@ -99,16 +103,22 @@ func writeCheckpoint(dir string, s state, keep int, parts []entry) (err error) {
 	if err := os.Rename(tmp, final); err != nil {
 		return err
 	}
-	if err := file.SyncDir(parent); err != nil {
-		return err
-	}
+	return file.SyncDir(parent)
+}
+
+// pruneCheckpoints removes all checkpoints but the newest, keep of them, and those of the
+// steps listed.
+func pruneCheckpoints(dir string, keep int, also ...int) error {
 	steps, err := checkpointSteps(dir)
 	if err != nil {
 		return err
 	}
 	for _, old := range steps[:max(len(steps)-keep, 0)] {
+		if slices.Contains(also, old) {
+			continue
+		}
 		if err := discard(checkpointPath(dir, old)); err != nil {
-			return err
+			return fmt.Errorf("removing the checkpoint of step %d: %w", old, err)
 		}
 	}
 	return nil

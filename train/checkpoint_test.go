@@ -22,7 +22,10 @@ func filesOf(model, optimizer func(io.Writer) error) []entry {
 
 func mustWrite(t *testing.T, dir string, step, keep int) {
 	t.Helper()
-	if err := writeCheckpoint(dir, state{Step: step, Data: "data"}, keep, filesOf(put(fmt.Sprint("model ", step)), put("optimizer"))); err != nil {
+	if err := writeCheckpoint(dir, state{Step: step, Data: "data"}, filesOf(put(fmt.Sprint("model ", step)), put("optimizer"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := pruneCheckpoints(dir, keep); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -77,7 +80,7 @@ func TestFailedCheckpointLeavesTheOlder(t *testing.T) {
 		dir := t.TempDir()
 		mustWrite(t, dir, 1, 1)
 		before := tree(t, dir)
-		err := writeCheckpoint(dir, state{Step: 2}, 1, filesOf(p[0], p[1]))
+		err := writeCheckpoint(dir, state{Step: 2}, filesOf(p[0], p[1]))
 		if !errors.Is(err, full) || !strings.Contains(err.Error(), "saving the checkpoint of step 2") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -13,16 +13,26 @@ type DivergedError struct {
 	Step  int     // from 0; the weights before it were finite
 	Loss  float32 // of that step
 	Where string  // what was the first not to be finite, in forward order
-	// Checkpoint is the newest one, whose weights are finite; "" when there is none.
+	// Checkpoint is the newest one from which at least one step was made; "" when there
+	// is none.
 	Checkpoint string
+	Resumed    string // the one the run was continued from, if that was the very step
 }
 
 func (e *DivergedError) Error() string {
 	text := fmt.Sprintf("training diverged at step %d: the loss is %v, and %s not finite", e.Step, e.Loss, e.Where)
-	if e.Checkpoint != "" {
-		text += "; the last good checkpoint is " + e.Checkpoint
+	if e.Resumed != "" {
+		text += fmt.Sprintf("; %s, which it was resumed from, does not survive a step", e.Resumed)
 	}
-	return text + "; try a lower lr or a longer warm-up"
+	advice := "; try a lower lr or a longer warm-up"
+	switch {
+	case e.Checkpoint != "" && e.Resumed != "":
+		text += fmt.Sprintf("; the last good checkpoint is %s, remove the newer one to go back to it", e.Checkpoint)
+	case e.Checkpoint != "":
+		text += "; the last good checkpoint is " + e.Checkpoint
+		advice += ", in a new run or from there (--resume --accept-changes --lr …)"
+	}
+	return text + advice
 }
 
 // notFinite names the first layer, in forward order, that shows a value that is not

@@ -30,7 +30,7 @@ func limitFiles(t *testing.T, size uint64) (undo func()) {
 // nothing of the second is left; once there is room again the run goes on.
 func TestFullDisk(t *testing.T) {
 	whole, dir := t.TempDir(), t.TempDir()
-	r := recipe(t, simclr...)
+	r := recipe(t, append(simclr, "keep-best", "false")...)
 	mustRun(t, whole, r, Options{})
 	undo := func() {}
 	defer func() { undo() }()
@@ -58,7 +58,7 @@ func TestFullDisk(t *testing.T) {
 // The disk is full when a line of metrics is written.
 func TestFullDiskInMetrics(t *testing.T) {
 	whole, dir := t.TempDir(), t.TempDir()
-	r := recipe(t, simclr...)
+	r := recipe(t, append(simclr, "keep-best", "false")...)
 	mustRun(t, whole, r, Options{})
 	undo := func() {}
 	defer func() { undo() }()

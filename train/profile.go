@@ -99,6 +99,16 @@ func (p *profiler) end() {
 	}
 }
 
+// stop ends the measuring.
+func (p *profiler) stop() {
+	if p == nil {
+		return
+	}
+	for _, m := range p.machines {
+		m.SetProfile(false)
+	}
+}
+
 // profile sums up.
 func (p *profiler) profile() *Profile {
 	pool := p.machines[0].Pool()

@@ -7,18 +7,19 @@ import "onnxclr/importer"
 // start from Defaults or Resolve.
 //
 // A field tagged free may change when a run is resumed: it cannot change a bit
-// of the result.
+// of the result. One tagged built goes into the model when a run begins and cannot
+// change afterwards; the others may if the change is accepted.
 type Recipe struct {
-	Model     string `yaml:"model" group:"What is trained" note:"ONNX file the run starts from"`
-	Method    string `yaml:"method" note:"simclr, directclr"`
-	Projector string `yaml:"projector" note:"none, linear, mlp, orthogonal, diagonal, lowrank (fixed), lowrank-diagonal (as directclr), group, random-dropout"`
-	ProjDim   int    `yaml:"projector_dim" note:"width of z after linear, mlp, orthogonal; 0 = that of r, for orthogonal"`
-	ProjHid   int    `yaml:"projector_hidden" note:"width of the hidden layers of mlp; 0 = that of r"`
-	ProjDeep  int    `yaml:"projector_layers" note:"layers of mlp"`
-	ProjNorm  bool   `yaml:"projector_norm" note:"mlp normalises z; off by default for barlow and vicreg"`
-	ProjGroup int    `yaml:"projector_groups" note:"equal groups of shuffled features of r, each with a loss of its own"`
-	D0        int    `yaml:"d0" note:"channels of r to train on: leading ones (directclr, lowrank-diagonal) or random ones (random-dropout); rank (lowrank)"`
-	BatchNorm string `yaml:"batchnorm" note:"keep; for a model whose export folded it away calibrate, from=CHECKPOINT, or none to train without"`
+	Model     string `yaml:"model" group:"What is trained" note:"ONNX file the run starts from" built:"true"`
+	Method    string `yaml:"method" note:"simclr, directclr" built:"true"`
+	Projector string `yaml:"projector" note:"none, linear, mlp, orthogonal, diagonal, lowrank (fixed), lowrank-diagonal (as directclr), group, random-dropout" built:"true"`
+	ProjDim   int    `yaml:"projector_dim" note:"width of z after linear, mlp, orthogonal; 0 = that of r, for orthogonal" built:"true"`
+	ProjHid   int    `yaml:"projector_hidden" note:"width of the hidden layers of mlp; 0 = that of r" built:"true"`
+	ProjDeep  int    `yaml:"projector_layers" note:"layers of mlp" built:"true"`
+	ProjNorm  bool   `yaml:"projector_norm" note:"mlp normalises z; off by default for barlow and vicreg" built:"true"`
+	ProjGroup int    `yaml:"projector_groups" note:"equal groups of shuffled features of r, each with a loss of its own" built:"true"`
+	D0        int    `yaml:"d0" note:"channels of r to train on: leading ones (directclr, lowrank-diagonal) or random ones (random-dropout); rank (lowrank)" built:"true"`
+	BatchNorm string `yaml:"batchnorm" note:"keep; for a model whose export folded it away calibrate, from=CHECKPOINT, or none to train without" built:"true"`
 
 	Freeze   string `yaml:"freeze" note:"modules that are not trained, such as conv1,bn1,layer1; their batch normalisation keeps its statistics"`
 	FreezeBN bool   `yaml:"freeze_bn" note:"the encoder's batch normalisation keeps its statistics, weights and biases"`
@@ -80,6 +81,7 @@ type Recipe struct {
 	Exact           bool   `yaml:"exact" note:"no Winograd: convolutions within 1e-6 of their largest output instead of 3.1e-6, slower"`
 	CheckpointEvery int    `yaml:"checkpoint_every" note:"steps; 0 = once an epoch" free:"true"`
 	KeepCheckpoints int    `yaml:"keep_checkpoints" note:"newest ones kept" free:"true"`
+	KeepBest        bool   `yaml:"keep_best" note:"save and keep the epoch of the lowest mean loss too" free:"true"`
 	TensorBoard     bool   `yaml:"tensorboard" note:"log events for TensorBoard in the run directory" free:"true"`
 	EventsEvery     int    `yaml:"tensorboard_every" note:"steps between its histograms and pictures; 0 = once an epoch" free:"true"`
 
@@ -131,7 +133,7 @@ func Defaults(method string) Recipe {
 		Optimizer: "lars", LRScaling: "none", Momentum: 0.9, WeightDecay: 1e-6, LarsVariant: "directclr", LarsEta: 0.001, ExcludeNorm: true,
 		AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEps: 1e-8,
 		Schedule: "cosine", WarmupEpochs: 10, FinalFactor: 0.001, StepAt: []float64{0.6, 0.8}, StepFactor: 0.1,
-		Epochs: 100, Precision: "fp32", KeepCheckpoints: 2,
+		Epochs: 100, Precision: "fp32", KeepCheckpoints: 2, KeepBest: true,
 		MonitorSamples: 1024, KNNBank: 4096, KNNK: 200, KNNTemp: 0.1, ProbeLR: 0.1,
 	}
 	r.augmentAs(views["paper"])

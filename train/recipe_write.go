@@ -3,7 +3,9 @@ package train
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +31,30 @@ func (r *Recipe) YAML() []byte {
 		fmt.Fprintf(&out, "%-40s # %s\n", key+": "+yamlValue(v.Field(i)), f.Tag.Get("note"))
 	}
 	return out.Bytes()
+}
+
+// binding returns the settings that can change a bit of the result, as YAML by key.
+func (r *Recipe) binding() map[string]string {
+	v := reflect.ValueOf(*r)
+	unused, all := r.unused(), map[string]string{}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		key := keyOf(f)
+		if key == "-" || f.Tag.Get("free") == "true" || unused[key] != "" || (optional[key] && v.Field(i).IsZero()) {
+			continue
+		}
+		all[key] = yamlValue(v.Field(i))
+	}
+	return all
+}
+
+// fromBinding returns what binding returned as settings.
+func fromBinding(name string, all map[string]string) ([]Setting, error) {
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&text, "%s: %s\n", key, all[key])
+	}
+	return ParseRecipe(name, []byte(text.String()))
 }
 
 // Keys whose zero value says that they are not set.
@@ -67,6 +93,9 @@ type Difference struct {
 	Key  string
 	A, B string // as YAML
 	Free bool   // it cannot change a bit of the result
+	// Built says that it went into the model when the run began; a checkpoint's model
+	// has it for good.
+	Built bool
 }
 
 func (d Difference) String() string { return fmt.Sprintf("%s is %s, was %s", d.Key, d.B, d.A) }
@@ -79,7 +108,7 @@ func Diff(a, b Recipe) []Difference {
 		f := va.Type().Field(i)
 		x, y := yamlValue(va.Field(i)), yamlValue(vb.Field(i))
 		if keyOf(f) != "-" && x != y {
-			diffs = append(diffs, Difference{keyOf(f), x, y, f.Tag.Get("free") == "true"})
+			diffs = append(diffs, Difference{keyOf(f), x, y, f.Tag.Get("free") == "true", f.Tag.Get("built") == "true"})
 		}
 	}
 	return diffs

@@ -40,6 +40,7 @@ type Result struct {
 	Steps       int  // made in all
 	Interrupted bool // saved, to be continued
 	Last        Metrics
+	Best        string // the checkpoint of the epoch of the lowest mean loss; "" if none was kept
 }
 
 // Quiet reports nothing but warnings, to w.
@@ -160,6 +161,9 @@ func (p *progress) End(r Result) {
 	case r.Interrupted: // the error says so
 	case r.Steps > p.start.First:
 		p.line(fmt.Sprintf("%d steps in %s; the model is %s", r.Steps-p.start.First, clock(p.now().Sub(p.begun)), r.Dir+string(os.PathSeparator)+modelName))
+		if r.Best != "" {
+			p.line("the lowest mean loss of an epoch is that of " + r.Best)
+		}
 	default:
 		p.line(fmt.Sprintf("the run was complete; the model is %s", r.Dir+string(os.PathSeparator)+modelName))
 	}

@@ -154,27 +154,3 @@ func beginRun(dir string, r *Recipe, resume bool) error {
 		return err
 	})
 }
-
-// sameRecipe fails, naming every difference that could change the result, when a
-// run in dir was started with another recipe.
-func sameRecipe(dir string, r *Recipe) error {
-	settings, err := RunRecipe(dir)
-	if err != nil || settings == nil {
-		return err
-	}
-	old, _, err := Resolve(settings...)
-	if err != nil {
-		return fmt.Errorf("the run's own recipe: %w", err)
-	}
-	var changed []string
-	for _, d := range Diff(old, *r) {
-		if !d.Free {
-			changed = append(changed, d.String())
-		}
-	}
-	if changed == nil {
-		return nil
-	}
-	return fmt.Errorf("cannot resume %s with another recipe: %s; use the settings in %s, or start anew in another directory",
-		dir, strings.Join(changed, "; "), filepath.Join(dir, recipeName))
-}

@@ -14,6 +14,7 @@ import (
 type Options struct {
 	Dir    string // the run directory
 	Resume bool   // continue the run in Dir; one without a checkpoint starts at step 0
+	Accept bool   // continue it although its recipe or data have changed
 	Force  bool   // replace what is in Dir
 
 	Memory   int64    // bytes that the run may take; 0: what the machine has free
@@ -127,7 +128,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, monitor.end()) }()
-	t := &trainer{recipe: &r, dir: o.Dir, source: source, learner: l, metrics: metrics, events: events, monitor: monitor, saved: l.step}
+	t := newTrainer(&r, o.Dir, source, l, metrics, events, monitor, saved)
 	report.Begin(Start{
 		Dir: o.Dir, First: l.step, Total: schedule.Total, StepsPerEpoch: perEpoch,
 		Batch: batch, Height: height, Width: width, Parameters: l.values(), Memory: l.memory(), Note: l.restored,
@@ -157,6 +158,9 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		if err := l.train(b, &m); err != nil {
 			return t.diverged(err)
 		}
+		if err := t.confirm(); err != nil {
+			return err
+		}
 		m.Time, m.Wait = time.Since(start).Seconds(), wait.Seconds()
 		m.ImagesPerSecond = float64(2*batch) / m.Time
 		if monitor.due(l.step) {
@@ -173,13 +177,20 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		}
 		report.Step(m)
 		result.Steps, result.Last = l.step, m
-		if due(r.CheckpointEvery, perEpoch, l.step) || l.step == schedule.Total {
+		best := t.account(m.Loss, perEpoch)
+		if best || due(r.CheckpointEvery, perEpoch, l.step) || l.step == schedule.Total {
 			if err := t.save(); err != nil {
 				return t.diverged(err)
 			}
 		}
 		l.profiler.lap(partRest)
 		l.profiler.end()
+		if l.step == schedule.Total {
+			l.profiler.stop()
+			if err := t.finish(b); err != nil {
+				return t.diverged(err)
+			}
+		}
 		if ctx.Err() != nil && l.step < schedule.Total {
 			return t.stop(ctx, report, result, ctx.Err())
 		}
@@ -190,6 +201,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	if err := monitor.chart(); err != nil {
 		return err
 	}
+	result.Best = t.bestPath()
 	report.End(result)
 	return nil
 }
@@ -200,86 +212,4 @@ func due(every, perEpoch, steps int) bool {
 		every = perEpoch
 	}
 	return steps%every == 0
-}
-
-// findCheckpoint returns the checkpoint that a resumed run continues from, nil when
-// there is none, and fails when recipe or data are not those of the run.
-func findCheckpoint(r *Recipe, o Options, source Source, warn func(string)) (*state, error) {
-	if !o.Resume || !isRun(o.Dir) {
-		return nil, nil
-	}
-	if err := sameRecipe(o.Dir, r); err != nil {
-		return nil, err
-	}
-	saved, err := newestCheckpoint(o.Dir, warn)
-	if err != nil || saved == nil {
-		return nil, err
-	}
-	if data := source.Fingerprint(); saved.Data != data {
-		return nil, fmt.Errorf("cannot resume %s with other data: they are %s, were %s", o.Dir, data, saved.Data)
-	}
-	if total := r.Total(source.StepsPerEpoch()); saved.Step > total {
-		return nil, fmt.Errorf("cannot resume %s: its checkpoint is of step %d, the run has %d", o.Dir, saved.Step, total)
-	}
-	return saved, nil
-}
-
-// trainer is what the loop's exits share.
-type trainer struct {
-	recipe  *Recipe
-	dir     string
-	source  Source
-	learner *learner
-	metrics *lineFile
-	events  *events
-	monitor *monitor
-	saved   int // steps in the newest checkpoint
-}
-
-// save writes a checkpoint. What is logged reaches the disk before it.
-func (t *trainer) save() error {
-	l := t.learner
-	if err := l.checkFinite(); err != nil {
-		return err
-	}
-	if err := errors.Join(t.metrics.sync(), t.events.sync(), t.monitor.sync()); err != nil {
-		return err
-	}
-	parts, err := l.checkpointParts()
-	if err != nil {
-		return err
-	}
-	s := state{Step: l.step, Data: t.source.Fingerprint()}
-	if err := writeCheckpoint(t.dir, s, t.recipe.KeepCheckpoints, parts); err != nil {
-		return err
-	}
-	t.saved = l.step
-	return nil
-}
-
-// stop ends a run early that is in good order: interrupted, or without data.
-func (t *trainer) stop(ctx context.Context, report Reporter, result Result, cause error) error {
-	if t.learner.step > t.saved {
-		if err := t.save(); err != nil {
-			return errors.Join(cause, t.diverged(err))
-		}
-	}
-	if ctx.Err() == nil {
-		return fmt.Errorf("step %d: %w", t.learner.step, cause)
-	}
-	result.Interrupted = true
-	report.End(result)
-	return fmt.Errorf("%w after step %d; %s is saved, --resume continues it", ErrInterrupted, t.learner.step, t.dir)
-}
-
-// diverged adds to a DivergedError what there is to go back to.
-func (t *trainer) diverged(err error) error {
-	var d *DivergedError
-	if errors.As(err, &d) {
-		d.Checkpoint = ""
-		if t.saved > 0 {
-			d.Checkpoint = checkpointPath(t.dir, t.saved)
-		}
-	}
-	return err
 }

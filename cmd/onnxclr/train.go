@@ -16,6 +16,7 @@ type trainOptions struct {
 	flags         *pflag.FlagSet
 	recipe, out   string
 	resume, force bool
+	accept        bool
 	profile       bool
 	dry           bool
 	values        map[string]*setting // of the recipe's keys
@@ -52,6 +53,7 @@ tensorboard --logdir RUN.`,
 		f.StringVarP(&o.out, "out", "o", "", "`folder` of the run")
 		f.StringVar(&o.recipe, "recipe", "", "`recipe` of the program (see recipe list), YAML file of settings, or folder of a run")
 		f.BoolVar(&o.resume, "resume", false, "continue the run in RUN")
+		f.BoolVar(&o.accept, "accept-changes", false, "with --resume: continue with another recipe or other data")
 		f.BoolVar(&o.force, "force", false, "replace the run in RUN")
 		f.BoolVar(&o.dry, "dry-run", false, "print what the run would be, its shapes, memory and, from a few steps, time; write nothing")
 		f.BoolVar(&o.profile, "profile", false, "print at the end where the time of a step went")
@@ -132,6 +134,8 @@ func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) erro
 		return usagef("say where the run goes, with -o RUN")
 	case o.dry && o.profile:
 		return usagef("--dry-run makes too few steps for --profile; give one")
+	case o.accept && !o.resume:
+		return usagef("--accept-changes is for runs that are continued, with --resume")
 	case o.resume && o.force:
 		return usagef("--resume continues the run and --force replaces it; give one")
 	}
@@ -143,7 +147,7 @@ func (o *trainOptions) run(ctx context.Context, t *terminal, args []string) erro
 		t.warn("%s", w)
 	}
 	t.kernels()
-	options := train.Options{Dir: o.out, Resume: o.resume, Force: o.force}
+	options := train.Options{Dir: o.out, Resume: o.resume, Accept: o.accept, Force: o.force}
 	if o.dry {
 		return dryRun(ctx, t, r, options)
 	}

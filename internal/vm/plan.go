@@ -59,10 +59,12 @@ func (i *instruction) bytes() int64 {
 	return 4 * int64(n)
 }
 
-// SetProfile turns timing of single steps on or off and forgets what was measured.
+// SetProfile begins to time single steps anew, or ends it.
 func (m *Machine) SetProfile(on bool) {
 	m.profiling = on
-	m.spent, m.ran = make([]time.Duration, len(m.code)), make([]int, len(m.code))
+	if on {
+		m.spent, m.ran = make([]time.Duration, len(m.code)), make([]int, len(m.code))
+	}
 }
 
 func (m *Machine) runProfiled(n int) {
