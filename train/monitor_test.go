@@ -57,8 +57,8 @@ func TestMonitorOnlyLooks(t *testing.T) {
 			delete(got, name)
 		}
 	}
-	if len(got) != 5 {
-		t.Fatalf("%d files, want model and optimizer of two checkpoints and the last model", len(got))
+	if len(got) != 7 {
+		t.Fatalf("%d files, want model and optimizer of the two newest checkpoints and the best, and the last model", len(got))
 	}
 	sameOutcome(t, "with a monitor", got, want)
 

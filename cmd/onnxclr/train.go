@@ -42,11 +42,6 @@ the graph, beside the machine's peaks, which it measures before the first step.
 
 RUN receives recipe.yaml (all settings), metrics.jsonl (one object a step), checkpoints/ and the
 final model.onnx. Ctrl-C saves; --resume continues to the same bits, with the settings of the
-<<<<<<< HEAD
-run where no others are given. --monitor-every adds what held-out images say about the model: spectra,
-RankMe, live dimensions, kNN and an online probe (monitor.jsonl, spectrum.png). --tensorboard adds event files to it: the numbers of metrics.jsonl,
-views as the network saw them, histograms of parameters, gradients and embeddings; to see them,
-=======
 run where no others are given, and refuses settings that change the result, or other data, unless
 --accept-changes is given. Of the checkpoints the newest are kept, and that of the epoch of the
 lowest mean loss.
@@ -54,9 +49,10 @@ lowest mean loss.
 --micro-batch M takes the loss of the whole batch while M images are in memory at a time: first
 the embeddings of one part after the other, then, with the loss's gradient, every part again.
 
---tensorboard adds event files to RUN: the numbers of metrics.jsonl, views as the
-network saw them, histograms of parameters, gradients and embeddings; to see them,
->>>>>>> 7104fda (Describe which checkpoints are kept and how changes are accepted)
+--monitor-every adds what held-out images say about the model: spectra, RankMe, live dimensions,
+kNN and an online probe (monitor.jsonl, spectrum.png). --tensorboard adds event files: the numbers
+of metrics.jsonl, views as the network saw them, histograms of parameters, gradients and
+embeddings; to see them,
 tensorboard --logdir RUN.`,
 	example: "onnxclr train --model resnet50.onnx --data images.tar --method directclr --batch 64 --image-size 64 --epochs 10 --warmup-epochs 1 -o runs/directclr\n" +
 		"onnxclr train --model resnet18.onnx --data cifar10.tar --recipe simclr-mlp-cifar10-32 -o runs/simclr",
