@@ -43,7 +43,7 @@ type Scale struct {
 // Scales are the paper's own and one for two cores.
 var Scales = []Scale{
 	{Name: "imagenet", Recipe: "simclr-none-imagenet", Arch: "resnet50", Note: "The published settings: batches of 4096 images of 224×224, 100 epochs of ImageNet."},
-	{Name: "cifar10", Recipe: "simclr-none-cifar10-32", Note: "32×32 images, batches of 256: hours on two cores."},
+	{Name: "cifar10", Recipe: "simclr-none-cifar10-32", Note: "Made for two cores: 32×32 images and batches of 256 unless set otherwise."},
 }
 
 // FindScale returns the scale of that name.

@@ -1,6 +1,9 @@
 package study
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Agreement says, pair by pair of variants that the paper has numbers for, whether our
 // means are in its order.
@@ -37,7 +40,8 @@ func Compare(rows []Row) Agreement {
 				a.Same++
 				verb = "is"
 			}
-			a.Sentences = append(a.Sentences, fmt.Sprintf("%s %s ahead of %s here: %+.1f points, in the paper %+.1f.", x.Label, verb, y.Label, ours, gap))
+			text := fmt.Sprintf("%s %s ahead of %s here: %+.1f points, in the paper %+.1f.", x.Label, verb, y.Label, ours, gap)
+			a.Sentences = append(a.Sentences, strings.Replace(text, " -", " −", 1))
 		}
 	}
 	return a
