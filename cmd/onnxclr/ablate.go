@@ -326,17 +326,7 @@ func runLine(ctx context.Context, t *terminal, args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
+	quiet.quiet = quiet.quiet || t.quiet
 	defer runtime.GC() // the memory of a run is its own
 	return act(ctx, &quiet, flags.Args())
-}
-
-// list prints the cells and what they take.
-func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan) error {
-	for _, c := range p.Cells {
-		t.print("%s, seed %d\n", c.Label, c.Seed)
-		for _, s := range c.Steps {
-			t.print("  onnxclr %s\n", strings.Join(s.In(o.out), " "))
-		}
-	}
-	return nil
 }
