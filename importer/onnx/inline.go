@@ -95,6 +95,10 @@ func (in *inliner) node(n *Node, imported []Opset) error {
 	return nil
 }
 
+// identityOpset is what a model imports of the standard operators that had none of them
+// before a function was put into it.
+const identityOpset = 13
+
 // instance is one function at one place.
 type instance struct {
 	*inliner
@@ -116,6 +120,12 @@ func (s *instance) expand() error {
 		out := n.Output(i)
 		if in, ok := s.names[name]; ok {
 			if out != "" {
+				if in == "" {
+					return formatErr("%v gives its input %q back as output, which node %q leaves out", f, name, n.Name)
+				}
+				if s.model.Opset("") == 0 {
+					s.model.Opsets = append(s.model.Opsets, Opset{Version: max(version(f.Opsets, ""), identityOpset)})
+				}
 				same = append(same, &Node{OpType: "Identity", Name: out, Inputs: []string{in}, Outputs: []string{out}})
 			}
 		} else if out != "" {

@@ -318,6 +318,7 @@ func inlineRefusals(t testing.TB) map[string]*Model {
 		"more nodes than 64 MiB hold":                                                   withFunctions(t, call("F20"), bomb...),
 		"than 64 MiB":                                                                   withFunctions(t, many, wide),
 		"call one another more than 32 deep":                                            withFunctions(t, call("F0"), deep...),
+		`gives its input "a" back as output`:                                            withFunctions(t, []*Node{do("local.F", "", "y")}, local(&Function{Name: "F", Inputs: []string{"a"}, Outputs: []string{"a"}})),
 		`"local.F" is written in version 9 of the operators of domain ""`:               withFunctions(t, call("F"), local(&Function{Name: "F", Inputs: []string{"a"}, Outputs: []string{"c"}, Nodes: []*Node{do("Relu", "a", "c")}, Opsets: []Opset{{Version: 9}}})),
 		`attribute axis is of type INT, but "k", which it refers to, is given as FLOAT`: withFunctions(t, []*Node{do("local.F", "x", "y", FloatAttr("k", 1))}, local(&Function{Name: "F", Inputs: []string{"a"}, Outputs: []string{"c"}, Attributes: []string{"k"}, Nodes: []*Node{do("Flatten", "a", "c", &Attribute{Name: "axis", RefName: "k", Type: AttrInt})}})),
 	}
