@@ -49,6 +49,15 @@ func sampled(f func(p *SampleMetrics) float64) func(*Spectrum) float64 {
 	})
 }
 
+func views(f func(v *ViewMetrics) float64) func(*Spectrum) float64 {
+	return more(func(m *MoreMetrics) float64 {
+		if m.Views == nil {
+			return math.NaN()
+		}
+		return f(m.Views)
+	})
+}
+
 // metricRows are all metrics of a spectrum, λ the covariance's singular values, σ those of
 // the rows.
 var metricRows = []metricRow{
@@ -73,6 +82,8 @@ var metricRows = []metricRow{
 	{"uniformity", "unit rows, t 2, sample", sampled(func(p *SampleMetrics) float64 { return p.Uniformity })},
 	{"coherence", "sample; 1 even", sampled(func(p *SampleMetrics) float64 { return p.Coherence })},
 	{"TwoNN dimension", "sample", sampled(func(p *SampleMetrics) float64 { return p.TwoNN })},
+	{"alignment", "unit rows, views of a sample", views(func(v *ViewMetrics) float64 { return v.Alignment })},
+	{"LiDAR", "views of a sample, δ 1e-4", views(func(v *ViewMetrics) float64 { return v.LiDAR })},
 	{"cluster learnability", "unit rows, sample, k √N", sampled(func(p *SampleMetrics) float64 { return p.ClusterLearnability })},
 }
 

@@ -22,7 +22,8 @@ import (
 type embedOptions struct {
 	model, data, node, split, out, labels string
 	corrupt                               string
-	size, batch                           int
+	size, batch, views                    int
+	seed                                  uint64
 	exact, force                          bool
 }
 
@@ -49,6 +50,8 @@ generated:textures.`,
 		f.StringVar(&o.corrupt, "corrupt", "fail", "images that cannot be read: `fail or skip`, which leaves them out of rows and labels")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
 		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows")
+		f.IntVar(&o.views, "views", 0, "augmented views of every image, as the paper's training draws them, a `number` from 2: rows become N×views×D (0: the image itself, once)")
+		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the views")
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the rows: .npy, N×D, float32")
 		f.StringVar(&o.labels, "labels", "", "`file` of the labels: .npy, N, int64")
@@ -98,7 +101,12 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer e.close()
-	err = file.WriteNew(o.out, o.force, func(w io.Writer) error { return e.write(ctx, t, w, ds) })
+	err = file.WriteNew(o.out, o.force, func(w io.Writer) error {
+		if o.views > 0 {
+			return e.writeViews(ctx, t, w, ds, o.views, o.seed)
+		}
+		return e.write(ctx, t, w, ds)
+	})
 	if err != nil {
 		return err
 	}
@@ -108,7 +116,11 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 			return err
 		}
 	}
-	t.print("%s [%d,%d] at %d×%d\n", o.node, ds.Len(), e.dim, size, size)
+	shape := fmt.Sprintf("[%d,%d]", ds.Len(), e.dim)
+	if o.views > 0 {
+		shape = fmt.Sprintf("[%d,%d,%d]", ds.Len(), o.views, e.dim)
+	}
+	t.print("%s %s at %d×%d\n", o.node, shape, size, size)
 	t.say("wrote %s", o.out)
 	return nil
 }
@@ -127,6 +139,8 @@ func (o *embedOptions) check(args []string) error {
 		return usagef("--corrupt is %q, want fail or skip", o.corrupt)
 	case o.batch < 1 || o.batch > 1<<16:
 		return usagef("--batch is %d, want 1 to %d", o.batch, 1<<16)
+	case o.views == 1 || o.views < 0 || o.views > 1<<10:
+		return usagef("--views is %d, want 2 to %d, or 0 for the images themselves", o.views, 1<<10)
 	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
 		return usagef("--image-size is %d, want 8 to 4096", o.size)
 	}
@@ -232,6 +246,33 @@ func (e *embedder) write(ctx context.Context, t *terminal, w io.Writer, ds data.
 	}
 	o := data.Options{Views: []augment.Pipeline{augment.Evaluation(e.size[1])}, Size: e.size[1], Batch: e.batch, Once: true}
 	if err := e.each(ctx, t, ds, o, func(rows []float32) error { return out.Append(rows) }); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// writeViews streams the rows of several views of every image, drawn by the paper's two
+// pipelines in turn, as an array [N,views,D].
+func (e *embedder) writeViews(ctx context.Context, t *terminal, w io.Writer, ds data.Dataset, views int, seed uint64) error {
+	out, err := npy.NewWriter(w, weights.Float32, []int{ds.Len(), views, e.dim})
+	if err != nil {
+		return err
+	}
+	o := data.Options{Size: e.size[1], Batch: max(1, e.batch/views), Once: true, Seed: seed}
+	for v := range views {
+		o.Views = append(o.Views, augment.Contrastive(1+v%2, e.size[1]))
+	}
+	err = e.each(ctx, t, ds, o, func(rows []float32) error { // [views·n,D], view by view
+		n := len(rows) / (views * e.dim)
+		sample := make([]float32, 0, len(rows))
+		for i := range n {
+			for v := range views {
+				sample = append(sample, rows[(v*n+i)*e.dim:][:e.dim]...)
+			}
+		}
+		return out.Append(sample)
+	})
+	if err != nil {
 		return err
 	}
 	return out.Close()

@@ -25,6 +25,7 @@ type rowFile struct {
 	from, to int // columns; to −1 is the last
 	dim      int // of a row, after choosing columns
 	n        int // rows; −1 where they are counted by reading
+	views    int // rows of a sample that follow each other; 1 but for arrays [N,views,D]
 	read     func(take func(rows []float64) error) error
 	close    func() error
 }
@@ -37,7 +38,7 @@ var sliced = regexp.MustCompile(`^(.+)\[(\d*):(\d*)\]$`)
 // openRows opens a .npy, .npz, .safetensors or .csv file. FILE:NAME chooses one of
 // several arrays, [A:B] behind it columns.
 func openRows(spec string) (*rowFile, error) {
-	r := &rowFile{path: spec, to: -1, close: func() error { return nil }}
+	r := &rowFile{path: spec, to: -1, views: 1, close: func() error { return nil }}
 	if m := sliced.FindStringSubmatch(spec); m != nil {
 		r.path = m[1]
 		var err error
@@ -103,8 +104,15 @@ func inputPath(spec string) string {
 
 // array reads from an array of numbers.
 func (r *rowFile) array(a *npy.Array) error {
-	if len(a.Shape) != 2 {
-		return fmt.Errorf("%s: array has shape %v, want two dimensions: samples × features", r.path, a.Shape)
+	switch len(a.Shape) {
+	case 2:
+	case 3: // the views of a sample are rows of their own
+		if r.views = a.Shape[1]; a.Fortran {
+			return fmt.Errorf("%s: array of shape %v in Fortran order, want C order", r.path, a.Shape)
+		}
+		a.Shape = []int{a.Shape[0] * a.Shape[1], a.Shape[2]}
+	default:
+		return fmt.Errorf("%s: array has shape %v, want two dimensions, samples × features, or three, samples × views × features", r.path, a.Shape)
 	}
 	r.n, r.dim = a.Shape[0], a.Shape[1]
 	rows := make([]float64, rowBlock*r.dim)

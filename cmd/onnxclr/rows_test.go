@@ -155,6 +155,12 @@ func TestSpectrumOfAModel(t *testing.T) {
 	if got := must(t, append(base, "--node", "representation", "--node", "layer1.0.relu_1")...).out; !strings.Contains(got, "x, layer1.0.relu_1") {
 		t.Errorf("--node gives %s", got)
 	}
+	must(t, append([]string{"embed", "--model", in("m.onnx"), "-o", in("v.npy"), "--views", "4", "--batch", "10"}, images...)...)
+	views := must(t, "spectrum", in("v.npy"), "--metrics", "-o", in("s.png"), "--force", "--of", "r").out
+	if !strings.Contains(views, "LiDAR") || !strings.Contains(views, "160") {
+		t.Errorf("views of a sample give %s", views)
+	}
+	refused(t, exitUsage, "--views is 1", append([]string{"embed", "--model", in("m.onnx"), "-o", in("w.npy"), "--views", "1"}, images...)...)
 	refused(t, exitFailed, "computes no tensor", append(base, "--node", "layer1.0.relu_9")...)
 	refused(t, exitUsage, "goes with --data", "spectrum", in("r.npy"), "--layers", "-o", in("s.png"), "--force")
 	refused(t, exitUsage, "goes with files", append(base, "--bootstrap", "5")...)

@@ -41,7 +41,8 @@ var spectrumVerb = &verb{
 	about: `
 Each SRC is a file of embeddings, samples × features, of any float or integer type: .npy, .npz or
 .safetensors (FILE:NAME where it holds several arrays), .csv; or moments that --save-moments
-wrote. FILE[A:B] takes the columns from A up to B. One curve a source. The chart shows the sorted
+wrote. FILE[A:B] takes the columns from A up to B. In an array samples × views × features, as
+embed --views writes it, every view is a row, and --metrics compares the views of a sample. One curve a source. The chart shows the sorted
 logarithms of the singular values of their covariance (arXiv:2110.09348, figures 2 and 7), the
 table on standard output the same numbers in short: live dimensions (above 1e-6 of the largest
 singular value), RankMe, effective rank (of the centred rows), stable rank (not centred) and

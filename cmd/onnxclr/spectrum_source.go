@@ -62,8 +62,12 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 		classes = analysis.NewClasses(m)
 	}
 	dropped := 0
+	var views []float64 // of the first samples
 	err = rows.each(ctx, func(first int, block []float64) error {
 		t.progress("%s: %s", label, progressOf(first, rows.n))
+		if room := (comparedSamples*rows.views - first) * rows.dim; o.metrics && rows.views > 1 && room > 0 {
+			views = append(views, block[:min(room, len(block))]...)
+		}
 		return o.valid(rows.dim, first, block, &dropped, func(row int, part []float64) error {
 			if sample != nil {
 				if err := sample.Add(part); err != nil {
@@ -96,6 +100,13 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
 	spectra := []*analysis.Spectrum{s}
+	if len(views) > 0 {
+		v, err := analysis.CompareViews(views, rows.dim, rows.views)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", source, err)
+		}
+		s.More.Views = &v
+	}
 	if o.bootstrap > 0 {
 		if s.Bootstrap, err = o.resample(ctx, t, rows, label); err != nil {
 			return nil, err
@@ -116,6 +127,9 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 	}
 	return spectra, nil
 }
+
+// comparedSamples is how many samples of several views are compared, at most.
+const comparedSamples = 2048
 
 func progressOf(done, n int) string {
 	if n < 0 {
