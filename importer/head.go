@@ -121,7 +121,9 @@ func (h Head) settle(d int) (Head, error) {
 		}
 		out.Hidden, out.Layers, out.Plain = h.Hidden, h.Layers, h.Plain
 		if out.Hidden == 0 {
-			out.Hidden = d
+			if out.Hidden = d; d > maxDefaultHidden {
+				return h, fmt.Errorf("the representation is %d wide: say how wide the projector's hidden layer is to be", d)
+			}
 		}
 		if out.Layers == 0 {
 			out.Layers = 2
