@@ -133,8 +133,9 @@ func (o Fit) order(epoch, n int) []int {
 
 // pass takes one step a batch and returns the mean loss of all rows.
 func (o Fit) pass(ctx context.Context, p *kernel.Pool, l *Linear, f *Features, order []int, lr float64) (float64, error) {
-	if len(l.rows) < o.Batch*l.Dim {
-		l.rows = make([]float32, o.Batch*l.Dim)
+	stride := apart(l.Dim)
+	if len(l.rows) < o.Batch*stride {
+		l.rows = make([]float32, o.Batch*stride)
 	}
 	labels := make([]int, o.Batch)
 	step := o.SGD
@@ -148,13 +149,13 @@ func (o Fit) pass(ctx context.Context, p *kernel.Pool, l *Linear, f *Features, o
 		batch := order[first:min(first+o.Batch, len(order))]
 		p.Run((len(batch)+chunk-1)/chunk, func(task, _ int) {
 			for i := task * chunk; i < min((task+1)*chunk, len(batch)); i++ {
-				copy(l.rows[i*l.Dim:][:l.Dim], f.row(batch[i]))
+				copy(l.rows[i*stride:], f.row(batch[i]))
 			}
 		})
 		for i, row := range batch {
 			labels[i] = f.Labels[row]
 		}
-		sum += float64(len(batch)) * l.Step(p, l.rows[:len(batch)*l.Dim], labels[:len(batch)], step)
+		sum += float64(len(batch)) * l.step(p, l.rows, stride, labels[:len(batch)], step)
 	}
 	return sum / float64(len(order)), nil
 }

@@ -31,16 +31,11 @@ func (k KNN) Check() error {
 	return nil
 }
 
-// Similarities are computed for so many queries and rows of the bank at a time.
-const (
-	queryBlock = 256
-	bankBlock  = 2048
-)
-
 // Classify classifies the queries by the bank. Cosines are float32 products of the
 // rows; of equally near rows the first counts, and votes are added up in float64 from
 // the nearest on, so that the pool's workers do not change a bit. Beside the rows it
-// takes memory for a block of similarities and K neighbours a query of the block.
+// takes memory for blocks of both and of similarities, and K neighbours a query of the
+// block.
 // progress, if not nil, is told how many queries are done.
 func (k KNN) Classify(ctx context.Context, p *kernel.Pool, bank, queries *Features, classes int, progress func(done int)) (*Outcome, error) {
 	if err := k.Check(); err != nil {
@@ -57,19 +52,20 @@ func (k KNN) Classify(ctx context.Context, p *kernel.Pool, bank, queries *Featur
 	}
 	n := queries.Len()
 	places, predicted := make([]int, n), make([]int, n)
-	s := newSearch(p, min(k.K, bank.Len()), bank)
+	most := min(n, queryBlock*queryBlocks)
+	s := newSearch(p, min(k.K, bank.Len()), bank, most)
 	scores := make([][]float64, p.Workers())
 	for w := range scores {
 		scores[w] = make([]float64, classes)
 	}
-	for first := 0; first < n; first += queryBlock {
+	for first := 0; first < n; first += most {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		if progress != nil {
 			progress(first)
 		}
-		count := min(queryBlock, n-first)
+		count := min(most, n-first)
 		s.find(queries, first, count)
 		p.Run(count, func(q, worker int) {
 			votes := scores[worker]
@@ -84,6 +80,6 @@ func (k KNN) Classify(ctx context.Context, p *kernel.Pool, bank, queries *Featur
 func (k KNN) vote(votes []float64, near []neighbour, labels []int) {
 	clear(votes)
 	for _, v := range near {
-		votes[labels[v.row]] += math.Exp((float64(v.cosine) - float64(near[0].cosine)) / k.Temperature)
+		votes[labels[v.row()]] += math.Exp((float64(v.cosine()) - float64(near[0].cosine())) / k.Temperature)
 	}
 }

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -41,7 +42,7 @@ func TestVotesEqualScikitLearns(t *testing.T) {
 	p := pool(t, 2)
 	for _, k := range []KNN{{20, 0.1}, {200, 0.07}, {5, math.Inf(1)}} {
 		t.Run(fmt.Sprint(k.K), func(t *testing.T) {
-			s := newSearch(p, k.K, bank)
+			s := newSearch(p, k.K, bank, queries.Len())
 			s.find(queries, 0, queries.Len())
 			var votes []float64
 			for q := range queries.Len() {
@@ -85,31 +86,34 @@ func TestSearchEqualsSorting(t *testing.T) {
 		bank.Rows[i] = float32(math.Round(float64(bank.Rows[i])))
 	}
 	clear(bank.row(17)) // a zero row is at cosine 0
-	queries := features(queryBlock, dim, 3, 2)
-	s := newSearch(pool(t, 2), k, bank)
-	s.find(queries, 0, queryBlock)
-	for q := range queryBlock {
+	const count = queryBlock + 9
+	queries := features(count, dim, 3, 2)
+	s := newSearch(pool(t, 2), k, bank, count)
+	s.find(queries, 0, count)
+	unit := func(f *Features) []float32 {
+		var rows []float32
+		for i := range f.Len() {
+			for _, v := range f.row(i) {
+				rows = append(rows, v*inverseNorm(f.row(i)))
+			}
+		}
+		return rows
+	}
+	rows, columns := unit(bank), unit(queries)
+	for q := range count {
 		got := s.neighbours[q].sorted()
 		products := make([]float32, n)
-		for at := 0; at < n; at += bankBlock {
-			w := min(bankBlock, n-at)
-			kernel.Gemm(s.pool, false, false, w, 1, dim, 1, bank.tail(at), dim, s.queries[q:], queryBlock, 0, products[at:], 1, nil)
-		}
-		var all []neighbour
+		kernel.Gemm(s.pool, false, false, n, 1, dim, 1, rows, dim, columns[q*dim:], 1, 0, products, 1, nil)
+		cosine := make([]float64, n)
+		order := make([]int, n)
 		for i, v := range products {
-			all = append(all, neighbour{v * s.scale[i], int32(i)})
+			cosine[i], order[i] = float64(v), i
 		}
-		slices.SortStableFunc(all, func(a, b neighbour) int {
-			switch {
-			case nearer(a, b):
-				return -1
-			case nearer(b, a):
-				return 1
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(cosine[b], cosine[a]) })
+		for i, g := range got {
+			if g.row() != order[i] || float64(g.cosine()) != cosine[order[i]] {
+				t.Fatalf("query %d: neighbour %d is row %d at %v, want %d at %v", q, i, g.row(), g.cosine(), order[i], cosine[order[i]])
 			}
-			return 0
-		})
-		if !slices.Equal(got, all[:k]) {
-			t.Fatalf("query %d: neighbours %v, want %v", q, got, all[:k])
 		}
 	}
 }

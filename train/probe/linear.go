@@ -41,19 +41,16 @@ type SGD struct{ LR, Momentum, WeightDecay float64 }
 // Step takes one step on the mean cross-entropy of rows [n,D] and returns it, taken
 // before the step. The weight decay applies to the bias too.
 func (l *Linear) Step(p *kernel.Pool, rows []float32, labels []int, o SGD) float64 {
+	return l.step(p, rows, l.Dim, labels, o)
+}
+
+// step is Step of rows with stride values between them.
+func (l *Linear) step(p *kernel.Pool, rows []float32, stride int, labels []int, o SGD) float64 {
 	n := len(labels)
-	l.score(p, rows, l.Dim, n)
+	l.score(p, rows, stride, n)
 	loss := l.entropy(p, labels)
-	kernel.LinearGradWeight(p, n, l.Dim, l.Classes, l.gradient, rows, l.logits[:n*l.Classes])
-	sums := make([]float64, l.Classes)
-	for i := range n {
-		for c, v := range l.logits[i*l.Classes:][:l.Classes] {
-			sums[c] += float64(v)
-		}
-	}
-	for c, v := range sums {
-		l.slopes[c] = float32(v)
-	}
+	kernel.Gemm(p, true, false, l.Classes, l.Dim, n, 1, l.logits, l.Classes, rows, stride, 0, l.gradient, l.Dim, nil)
+	kernel.ChannelSum(p, n, l.Classes, l.slopes, l.logits[:n*l.Classes])
 	kernel.SGDStep(p, l.Weight, l.gradient, l.velocity, o.LR, o.Momentum, o.WeightDecay, false)
 	kernel.SGDStep(p, l.Bias, l.slopes, l.drift, o.LR, o.Momentum, o.WeightDecay, false)
 	return loss

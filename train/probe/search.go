@@ -1,21 +1,36 @@
 package probe
 
 import (
-	"cmp"
+	"math"
 	"slices"
 
 	"onnxclr/internal/kernel"
 )
 
-// neighbour is a row of the bank near a query.
-type neighbour struct {
-	cosine float32
-	row    int32
+// neighbour is a row of the bank and its cosine with a query in one number, which is
+// the higher the nearer: by cosine, then by row, the first the nearest.
+type neighbour uint64
+
+func newNeighbour(cosine float32, row int) neighbour {
+	b := math.Float32bits(cosine)
+	if b>>31 != 0 {
+		b = ^b
+	} else {
+		b |= 1 << 31
+	}
+	return neighbour(b)<<32 | neighbour(^uint32(row))
 }
 
-// nearer reports whether a comes before b: by cosine, then by row.
-func nearer(a, b neighbour) bool {
-	return a.cosine > b.cosine || a.cosine == b.cosine && a.row < b.row
+func (n neighbour) row() int { return int(^uint32(n)) }
+
+func (n neighbour) cosine() float32 {
+	b := uint32(n >> 32)
+	if b>>31 != 0 {
+		b &^= 1 << 31
+	} else {
+		b = ^b
+	}
+	return math.Float32frombits(b)
 }
 
 // nearest holds the best so far as a heap whose root is the farthest of them.
@@ -27,18 +42,18 @@ type nearest struct {
 // returns the cosine that the next ones have to exceed. Rows come in ascending order.
 func (n *nearest) offer(cosine float32, row int) float32 {
 	if len(n.heap) < cap(n.heap) {
-		n.heap = append(n.heap, neighbour{cosine, int32(row)})
+		n.heap = append(n.heap, newNeighbour(cosine, row))
 		if len(n.heap) < cap(n.heap) {
 			return lessThanAny
 		}
 		for j := len(n.heap)/2 - 1; j >= 0; j-- {
 			n.sink(j)
 		}
-		return n.heap[0].cosine
+		return n.heap[0].cosine()
 	}
-	n.heap[0] = neighbour{cosine, int32(row)}
+	n.heap[0] = newNeighbour(cosine, row)
 	n.sink(0)
-	return n.heap[0].cosine
+	return n.heap[0].cosine()
 }
 
 // sink moves the element at i down to where it belongs.
@@ -50,10 +65,10 @@ func (n *nearest) sink(i int) {
 		if child >= len(h) {
 			break
 		}
-		if child+1 < len(h) && nearer(h[child], h[child+1]) {
+		if child+1 < len(h) && h[child] > h[child+1] {
 			child++
 		}
-		if !nearer(v, h[child]) {
+		if v <= h[child] {
 			break
 		}
 		h[i] = h[child]
@@ -64,84 +79,121 @@ func (n *nearest) sink(i int) {
 
 // sorted returns the neighbours, the nearest first.
 func (n *nearest) sorted() []neighbour {
-	slices.SortFunc(n.heap, func(a, b neighbour) int {
-		if c := cmp.Compare(b.cosine, a.cosine); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.row, b.row)
-	})
+	slices.Sort(n.heap)
+	slices.Reverse(n.heap)
 	return n.heap
 }
+
+// A search takes queryBlock × queryBlocks queries at a time and bankBlock rows of the
+// bank, of which it makes a copy of unit length for all of those.
+const (
+	queryBlock  = 256
+	queryBlocks = 8
+	bankBlock   = 1024
+)
 
 // search finds the nearest rows of a bank for blocks of queries.
 type search struct {
 	pool       *kernel.Pool
 	bank       *Features
-	scale      []float32 // [N], 1/‖row‖ of the bank
-	queries    []float32 // [D,queryBlock], of unit length
+	stride     int
+	rows       []float32 // [bankBlock,stride], of unit length
+	queries    []float32 // [blocks,D,queryBlock], of unit length
 	products   []float32 // [bankBlock,queryBlock]
-	neighbours []nearest // [queryBlock]
-	worst      []float32 // [queryBlock], theirs
+	neighbours []nearest // [blocks·queryBlock]
+	worst      []float32 // [blocks·queryBlock], cosines that the next ones have to exceed
 }
 
-func newSearch(p *kernel.Pool, k int, bank *Features) *search {
-	s := &search{pool: p, bank: bank,
-		scale:      make([]float32, bank.Len()),
-		queries:    make([]float32, queryBlock*bank.Dim),
-		products:   make([]float32, queryBlock*min(bankBlock, bank.Len())),
-		neighbours: make([]nearest, queryBlock),
-		worst:      make([]float32, queryBlock),
+// newSearch prepares to find the k nearest rows for blocks of n queries.
+func newSearch(p *kernel.Pool, k int, bank *Features, n int) *search {
+	stride := apart(bank.Dim)
+	rows := min(bankBlock, bank.Len())
+	s := &search{pool: p, bank: bank, stride: stride,
+		rows:       make([]float32, rows*stride),
+		queries:    make([]float32, n*bank.Dim),
+		products:   make([]float32, rows*min(n, queryBlock)),
+		neighbours: make([]nearest, n),
+		worst:      make([]float32, n),
 	}
-	const chunk = 256
-	p.Run((bank.Len()+chunk-1)/chunk, func(task, _ int) {
-		for i := task * chunk; i < min((task+1)*chunk, bank.Len()); i++ {
-			s.scale[i] = inverseNorm(bank.row(i))
-		}
-	})
 	for q := range s.neighbours {
 		s.neighbours[q].heap = make([]neighbour, 0, k)
 	}
 	return s
 }
 
+// apart returns how many values apart rows of dim values are to be kept in memory, so
+// that those that a product reads together do not fall on the same lines of the cache,
+// as they do at a power of two.
+func apart(dim int) int {
+	const line = 16
+	if dim%128 == 0 {
+		return dim + line
+	}
+	return dim
+}
+
+// Chunks of rows and of queries that one task looks after.
+const (
+	rowChunk   = 64
+	queryChunk = 32
+)
+
 // lessThanAny cosine, with room for rounding.
 const lessThanAny = -2
 
-// queryChunk is how many queries one task looks after.
-const queryChunk = 32
-
 // find fills the neighbours of count queries from first on. The rows of the bank are
-// the left operand of the product, which is read where it lies; the queries are
-// transposed once.
+// the left operand of the products; the queries, the right one, are transposed once.
 func (s *search) find(queries *Features, first, count int) {
-	tasks := (count + queryChunk - 1) / queryChunk
-	s.pool.Run(tasks, func(task, _ int) {
-		for q := task * queryChunk; q < min((task+1)*queryChunk, count); q++ {
-			row := queries.row(first + q)
-			scale := inverseNorm(row)
-			for j, v := range row {
-				s.queries[j*count+q] = v * scale
-			}
-			s.neighbours[q].heap = s.neighbours[q].heap[:0]
-			s.worst[q] = lessThanAny
+	d := queries.Dim
+	s.each(count, queryChunk, func(q int) {
+		row := queries.row(first + q)
+		scale := inverseNorm(row)
+		block := q / queryBlock * queryBlock
+		width := min(queryBlock, count-block)
+		for j, v := range row {
+			s.queries[block*d+j*width+q-block] = v * scale
 		}
+		s.neighbours[q].heap = s.neighbours[q].heap[:0]
+		s.worst[q] = lessThanAny
 	})
-	n := s.bank.Len()
-	for at := 0; at < n; at += bankBlock {
-		rows := min(bankBlock, n-at)
-		kernel.Gemm(s.pool, false, false, rows, count, s.bank.Dim, 1, s.bank.tail(at), s.bank.Stride, s.queries, count, 0, s.products, count, nil)
-		s.pool.Run(tasks, func(task, _ int) {
-			from, to := task*queryChunk, min((task+1)*queryChunk, count)
-			worst, near := s.worst[from:to], s.neighbours[from:to]
-			for i := range rows {
-				scale := s.scale[at+i]
-				for q, v := range s.products[i*count+from : i*count+to] {
-					// An equal one comes later and stays behind.
-					if c := v * scale; c > worst[q] {
-						worst[q] = near[q].offer(c, at+i)
-					}
-				}
+	for at := 0; at < s.bank.Len(); at += bankBlock {
+		rows := min(bankBlock, s.bank.Len()-at)
+		s.each(rows, rowChunk, func(i int) {
+			row := s.bank.row(at + i)
+			scale := inverseNorm(row)
+			unit := s.rows[i*s.stride:][:d]
+			for j, v := range row {
+				unit[j] = v * scale
 			}
 		})
+		for block := 0; block < count; block += queryBlock {
+			s.compare(at, rows, block, min(queryBlock, count-block))
+		}
 	}
+}
+
+// compare offers rows of the bank from at on to a block of width queries.
+func (s *search) compare(at, rows, block, width int) {
+	d := s.bank.Dim
+	kernel.Gemm(s.pool, false, false, rows, width, d, 1, s.rows, s.stride, s.queries[block*d:], width, 0, s.products, width, nil)
+	s.pool.Run((width+queryChunk-1)/queryChunk, func(task, _ int) {
+		from, to := task*queryChunk, min((task+1)*queryChunk, width)
+		worst, near := s.worst[block+from:block+to], s.neighbours[block+from:block+to]
+		for i := range rows {
+			for q, c := range s.products[i*width+from : i*width+to] {
+				if c > worst[q] { // an equal one comes later and stays behind
+					worst[q] = near[q].offer(c, at+i)
+				}
+			}
+		}
+	})
+}
+
+// each calls f for 0 … n−1 on all workers.
+func (s *search) each(n, chunk int, f func(i int)) {
+	s.pool.Run((n+chunk-1)/chunk, func(task, _ int) {
+		for i := task * chunk; i < min((task+1)*chunk, n); i++ {
+			f(i)
+		}
+	})
 }
