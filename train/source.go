@@ -40,7 +40,8 @@ type images struct {
 	set    data.Dataset // what is trained on
 	loader *data.Loader
 	recipe Recipe
-	next   int // step
+	next   int    // step
+	print  string // of the data
 	warn   func(string)
 	bad    map[int]bool // images that could not be read
 }
@@ -59,6 +60,7 @@ func openImages(r *Recipe, warn func(string)) (Source, error) {
 		return nil, err
 	}
 	s := &images{source: source, set: set, recipe: *r, warn: warn, bad: map[int]bool{}}
+	s.print = fmt.Sprintf("%d images, %s", set.Len(), data.Fingerprint(set))
 	if err := s.start(0); err != nil {
 		source.Close()
 		return nil, fmt.Errorf("%s: %w", r.Data, err)
@@ -128,9 +130,7 @@ func (s *images) Next(ctx context.Context) (*data.Batch, error) {
 	return b, nil
 }
 
-func (s *images) Fingerprint() string {
-	return fmt.Sprintf("%d images, %s", s.set.Len(), data.Fingerprint(s.set))
-}
+func (s *images) Fingerprint() string { return s.print }
 
 func (s *images) Close() error {
 	s.loader.Close()

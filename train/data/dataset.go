@@ -1,8 +1,6 @@
 package data
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 
@@ -39,18 +37,4 @@ func (e UnsupportedError) Error() string { return string(e) }
 func formatf(format string, args ...any) error { return FormatError(fmt.Sprintf(format, args...)) }
 func unsupportedf(format string, args ...any) error {
 	return UnsupportedError(fmt.Sprintf(format, args...))
-}
-
-// Fingerprint identifies a data set by the names, the order and the labels of its
-// images: 32 hexadecimal digits that differ when an image is added, removed, renamed
-// or moved to another class. It does not read the images.
-func Fingerprint(ds Dataset) string {
-	h := sha256.New()
-	for _, c := range ds.Classes() {
-		fmt.Fprintf(h, "%q\n", c)
-	}
-	for i := range ds.Len() {
-		fmt.Fprintf(h, "%d %q\n", ds.Label(i), ds.Name(i))
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 
 	"onnxclr/train/augment"
 )
@@ -161,6 +162,7 @@ type imageFiles struct {
 	names  []string
 	files  []int32
 	labels []int32
+	seen   atomic.Pointer[seen] // what Fingerprint saw
 }
 
 // add appends the images of a split: those of its class folders, or, if it has none,
@@ -198,8 +200,11 @@ func (l *imageFiles) Label(i int) int   { return int(l.labels[i]) }
 func (l *imageFiles) Name(i int) string { return l.names[l.files[i]] }
 
 func (l *imageFiles) Image(i int) (*augment.Image, error) {
-	b, err := contents(l.store, int(l.files[i]))
+	b, err := l.raw(i)
 	if err != nil {
+		return nil, err
+	}
+	if err := l.unchanged(i, int64(len(b))); err != nil {
 		return nil, err
 	}
 	return decode(b)

@@ -238,28 +238,6 @@ func TestUnpackIsBounded(t *testing.T) {
 	}
 }
 
-func TestFingerprint(t *testing.T) {
-	print := func(f tree) string {
-		d, err := Open(f.write(t), "all")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return Fingerprint(d)
-	}
-	a := print(pets())
-	if a != print(pets()) || len(a) != 32 {
-		t.Errorf("the same set gave %s and %s", a, print(pets()))
-	}
-	more := pets()
-	more["train/dog/z.png"] = pixel(1)
-	moved := pets()
-	moved["train/dog/a.png"] = moved["train/cat/a.png"]
-	delete(moved, "train/cat/a.png")
-	if a == print(more) || a == print(moved) || print(more) == print(moved) {
-		t.Error("sets that differ have one fingerprint")
-	}
-}
-
 func TestRealArchive(t *testing.T) {
 	path := golden.Shared(t, "cifar10-jpeg.tar.gz")
 	s, err := OpenSource(path)
