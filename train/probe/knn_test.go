@@ -231,3 +231,22 @@ func BenchmarkKNN(b *testing.B) {
 		}
 	}
 }
+
+// A score that is not a number finds no class.
+func TestPlace(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		scores            []float64
+		label, place, top int
+	}{
+		{[]float64{1, 3, 2}, 2, 1, 1},
+		{[]float64{2, 2, 2}, 0, 0, 0},
+		{[]float64{2, 2, 2}, 2, 2, 0},
+		{[]float64{nan, nan}, 0, 2, 0},
+		{[]float64{1, nan}, 1, 2, 0},
+	} {
+		if place, top := place(c.scores, c.label); place != c.place || top != c.top {
+			t.Errorf("%v, label %d: place %d, first %d, want %d and %d", c.scores, c.label, place, top, c.place, c.top)
+		}
+	}
+}
