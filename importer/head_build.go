@@ -117,33 +117,41 @@ func (b *headBuilder) orthonormal(in, out int) matrix {
 }
 
 // orthonormalize replaces linearly independent rows by orthonormal ones that span the
-// same spaces. A row's sums do not depend on who computes it.
+// same spaces: Gram and Schmidt's method, a block of rows at a time, which the others
+// meet while it is in the cache. A row's sums do not depend on the blocks or on who
+// computes them.
 func orthonormalize(rows [][]float64) {
+	const block = 32
 	workers := runtime.GOMAXPROCS(0)
-	for i, row := range rows {
-		scale := 1 / math.Sqrt(dot(row, row))
-		for k := range row {
-			row[k] *= scale
+	for len(rows) > 0 {
+		done := rows[:min(block, len(rows))]
+		rows = rows[len(done):]
+		for i, row := range done {
+			subtract(row, done[:i])
+			scale := 1 / math.Sqrt(dot(row, row))
+			for k := range row {
+				row[k] *= scale
+			}
 		}
-		rest := rows[i+1:]
-		if len(rest)*len(row) < 1<<14 {
-			subtract(rest, row)
-			continue
-		}
-		var done sync.WaitGroup
+		var wait sync.WaitGroup
 		for w := range workers {
-			done.Go(func() { subtract(rest[len(rest)*w/workers:len(rest)*(w+1)/workers], row) })
+			part := rows[len(rows)*w/workers : len(rows)*(w+1)/workers]
+			wait.Go(func() {
+				for _, row := range part {
+					subtract(row, done)
+				}
+			})
 		}
-		done.Wait()
+		wait.Wait()
 	}
 }
 
-// subtract takes out of the rows what they have of a unit vector.
-func subtract(rows [][]float64, unit []float64) {
-	for _, r := range rows {
-		c := dot(r, unit)
+// subtract takes out of a row what it has of unit vectors.
+func subtract(row []float64, units [][]float64) {
+	for _, unit := range units {
+		c := dot(row, unit)
 		for k, v := range unit {
-			r[k] -= c * v
+			row[k] -= c * v
 		}
 	}
 }

@@ -156,3 +156,19 @@ func TestDrawnColumns(t *testing.T) {
 		}
 	}
 }
+
+// TestMicroBatchesTakeTheSameColumns, and losses of a batch's statistics see all of it:
+// without batch normalisation in training, parts of a step give what the whole gives.
+func TestMicroBatchesTakeTheSameColumns(t *testing.T) {
+	for _, flags := range [][]string{
+		{"projector", "group", "projector-groups", "4"},
+		{"projector", "random-dropout", "d0", "8"},
+		{"projector", "linear", "projector-dim", "3", "loss", "barlow"},
+		{"projector", "orthogonal", "loss", "vicreg"},
+	} {
+		flags = append(flags, "freeze-bn", "true", "optimizer", "sgd", "lr", "0.001", "warmup-epochs", "0", "steps", "3")
+		whole := lossesOf(t, t.TempDir(), flags...)
+		parts := lossesOf(t, t.TempDir(), append(flags, "micro-batch", "3")...)
+		golden.Check(t, flags[1]+" losses", golden.Model, parts, whole)
+	}
+}
