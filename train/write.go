@@ -42,7 +42,7 @@ func (l *learner) settleModel() (masters []*weights.Tensor, err error) {
 			continue
 		}
 		if v, fits := weights.Fits(l.weights.Values(name), t.DType); !fits {
-			return nil, fmt.Errorf("%q has grown to %g, more than %v, its type in the model, can hold; train the model in float32: onnxclr export MODEL.onnx --dtype float32 -o FLOAT32.onnx", name, v, t.DType)
+			return nil, fmt.Errorf("%q has grown to %g, more than %v, its type in the model, can hold; train a float32 version of the model", name, v, t.DType)
 		}
 		own, exact, err := present.As(t.DType)
 		if err != nil {
