@@ -30,9 +30,9 @@ func TestPlainReportIsRateLimited(t *testing.T) {
 	}
 	for i, want := range map[int]string{
 		0:  "training run: 25,557,032 parameters, 32 images a step at 64×64, 100 steps (50 an epoch), 900 MB of memory",
-		1:  "epoch 1  step 1/100  loss 4.2500  lr 0.0125  64 images/s  ETA 1m39s",
+		1:  "epoch 1/2  step 1/100  loss 4.2500  lr 0.0125  64 images/s  ETA 1m39s",
 		4:  "warning: something",
-		12: "epoch 2  step 100/100  loss 4.2500  lr 0.0125  64 images/s",
+		12: "epoch 2/2  step 100/100  loss 4.2500  lr 0.0125  64 images/s",
 		13: "100 steps in 1m40s; the model is run/model.onnx",
 	} {
 		if i < len(lines) && strings.ReplaceAll(lines[i], `\`, "/") != want {
@@ -58,16 +58,58 @@ func TestLiveLineRenewsItself(t *testing.T) {
 	if strings.Count(out.String(), "\r") != 1 || strings.Contains(out.String(), "\n") {
 		t.Errorf("two steps within 100 ms: %q", out.String())
 	}
-	width = 11
-	clock = clock.Add(time.Second)
-	p.Step(step(11))
-	if last := out.String()[strings.LastIndex(out.String(), "\r"):]; !strings.HasPrefix(last, "\repoch 1  s ") {
-		t.Errorf("at width 11: %q", last)
+	for _, c := range []struct {
+		width int
+		want  string
+	}{
+		{200, "epoch 1/3  step 11/12  loss 4.2500  lr 0.0125  64 images/s  ETA 2.0s"},
+		{68, "epoch 1/3  step 11/12  loss 4.2500  64 images/s  ETA 2.0s"},
+		{50, "step 11/12  loss 4.2500  64 images/s  ETA 2.0s"},
+		{40, "step 11/12  loss 4.2500  ETA 2.0s"},
+		{30, "step 11/12  loss 4.2500"},
+		{13, "step 11/12  "},
+		{1, ""},
+		{0, ""},
+	} {
+		width = c.width
+		p.last = step(10)
+		p.begun = clock.Add(-2 * time.Second)
+		out.Reset()
+		p.show()
+		got := strings.TrimRight(out.String()[strings.LastIndex(out.String(), "\r")+1:], " ")
+		if got != strings.TrimRight(c.want, " ") {
+			t.Errorf("at width %d: %q, want %q", width, got, c.want)
+		}
 	}
+	p.drawn = 5
 	out.Reset()
 	p.End(Result{Dir: "run", Steps: 11, Interrupted: true})
 	if !strings.HasSuffix(out.String(), "\n") || strings.Contains(out.String(), "run") {
 		t.Errorf("end: %q", out.String())
+	}
+}
+
+// One batch's loss says little: the line shows the mean of the first ones and then a
+// moving average.
+func TestProgressSmoothsTheLoss(t *testing.T) {
+	var out bytes.Buffer
+	p := &progress{w: &out, now: func() time.Time { return time.Unix(0, 0) }, every: time.Hour}
+	p.Begin(Start{Total: 1000, StepsPerEpoch: 1000})
+	for i, loss := range []float32{4, 2, 6} {
+		m := step(i)
+		m.Loss = loss
+		p.Step(m)
+	}
+	if text := p.text(200); !strings.Contains(text, "loss 4.0000") {
+		t.Errorf("after 4, 2 and 6: %q", text)
+	}
+	for i := range 500 {
+		m := step(i + 3)
+		m.Loss = 1 + float32(i%2)
+		p.Step(m)
+	}
+	if text := p.text(200); !strings.Contains(text, "loss 1.5") {
+		t.Errorf("after 1 and 2 by turns: %q", text)
 	}
 }
 
