@@ -11,3 +11,11 @@ func weighRowsAVX2(dst *uint8, dstStride int, src *uint8, srcStride int, offset 
 func boxThreeAVX2(dst *uint8, a *uint8, b *uint8, c *uint8, n int, inner uint32, outer uint32)
 
 func boxFiveAVX2(dst *uint8, a *uint8, b *uint8, c *uint8, d *uint8, e *uint8, n int, inner uint32, outer uint32)
+
+func lumaSumAVX2(pixels *uint8, n int) int
+
+func grayscaleAVX2(pixels *uint8, n int)
+
+func saturateAVX2(pixels *uint8, n int, factor float32)
+
+func blendBytesAVX2(bytes *uint8, n int, gray int32, factor float32)

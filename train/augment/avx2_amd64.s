@@ -454,3 +454,607 @@ eight:
 eight_done:
 	VZEROUPPER
 	RET
+
+// func lumaSumAVX2(pixels *uint8, n int) int
+// Requires: AVX, AVX2
+TEXT ·lumaSumAVX2(SB), NOSPLIT, $0-24
+	MOVQ         pixels+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VMOVDQU      lumaSumAVX2_rg<>+0(SB), Y0
+	VMOVDQU      lumaSumAVX2_bg<>+0(SB), Y1
+	VPBROADCASTD lumaSumAVX2_first<>+0(SB), Y2
+	VPBROADCASTD lumaSumAVX2_second<>+0(SB), Y3
+	VPBROADCASTD lumaSumAVX2_half<>+0(SB), Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+
+pixels:
+	VMOVDQU      (AX), X8
+	VINSERTI128  $0x01, 8(AX), Y8, Y8
+	VPSHUFB      Y0, Y8, Y9
+	VPSHUFB      Y1, Y8, Y7
+	VPMADDWD     Y2, Y9, Y9
+	VPMADDWD     Y3, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VPADDD       Y4, Y9, Y9
+	VPSRLD       $0x10, Y9, Y9
+	VPUNPCKLDQ   Y6, Y9, Y7
+	VPUNPCKHDQ   Y6, Y9, Y9
+	VPADDQ       Y7, Y5, Y5
+	VPADDQ       Y9, Y5, Y5
+	ADDQ         $0x18, AX
+	SUBQ         $0x08, CX
+	JNZ          pixels
+	VEXTRACTI128 $0x01, Y5, X7
+	VPADDQ       X7, X5, X5
+	VMOVQ        X5, AX
+	VPEXTRQ      $0x01, X5, CX
+	ADDQ         CX, AX
+	VZEROUPPER
+	MOVQ         AX, ret+16(FP)
+	RET
+
+DATA lumaSumAVX2_rg<>+0(SB)/1, $0x00
+DATA lumaSumAVX2_rg<>+1(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+2(SB)/1, $0x01
+DATA lumaSumAVX2_rg<>+3(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+4(SB)/1, $0x03
+DATA lumaSumAVX2_rg<>+5(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+6(SB)/1, $0x04
+DATA lumaSumAVX2_rg<>+7(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+8(SB)/1, $0x06
+DATA lumaSumAVX2_rg<>+9(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+10(SB)/1, $0x07
+DATA lumaSumAVX2_rg<>+11(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+12(SB)/1, $0x09
+DATA lumaSumAVX2_rg<>+13(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+14(SB)/1, $0x0a
+DATA lumaSumAVX2_rg<>+15(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+16(SB)/1, $0x04
+DATA lumaSumAVX2_rg<>+17(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+18(SB)/1, $0x05
+DATA lumaSumAVX2_rg<>+19(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+20(SB)/1, $0x07
+DATA lumaSumAVX2_rg<>+21(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+22(SB)/1, $0x08
+DATA lumaSumAVX2_rg<>+23(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+24(SB)/1, $0x0a
+DATA lumaSumAVX2_rg<>+25(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+26(SB)/1, $0x0b
+DATA lumaSumAVX2_rg<>+27(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+28(SB)/1, $0x0d
+DATA lumaSumAVX2_rg<>+29(SB)/1, $0x80
+DATA lumaSumAVX2_rg<>+30(SB)/1, $0x0e
+DATA lumaSumAVX2_rg<>+31(SB)/1, $0x80
+GLOBL lumaSumAVX2_rg<>(SB), RODATA|NOPTR, $32
+
+DATA lumaSumAVX2_bg<>+0(SB)/1, $0x02
+DATA lumaSumAVX2_bg<>+1(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+2(SB)/1, $0x01
+DATA lumaSumAVX2_bg<>+3(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+4(SB)/1, $0x05
+DATA lumaSumAVX2_bg<>+5(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+6(SB)/1, $0x04
+DATA lumaSumAVX2_bg<>+7(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+8(SB)/1, $0x08
+DATA lumaSumAVX2_bg<>+9(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+10(SB)/1, $0x07
+DATA lumaSumAVX2_bg<>+11(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+12(SB)/1, $0x0b
+DATA lumaSumAVX2_bg<>+13(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+14(SB)/1, $0x0a
+DATA lumaSumAVX2_bg<>+15(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+16(SB)/1, $0x06
+DATA lumaSumAVX2_bg<>+17(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+18(SB)/1, $0x05
+DATA lumaSumAVX2_bg<>+19(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+20(SB)/1, $0x09
+DATA lumaSumAVX2_bg<>+21(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+22(SB)/1, $0x08
+DATA lumaSumAVX2_bg<>+23(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+24(SB)/1, $0x0c
+DATA lumaSumAVX2_bg<>+25(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+26(SB)/1, $0x0b
+DATA lumaSumAVX2_bg<>+27(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+28(SB)/1, $0x0f
+DATA lumaSumAVX2_bg<>+29(SB)/1, $0x80
+DATA lumaSumAVX2_bg<>+30(SB)/1, $0x0e
+DATA lumaSumAVX2_bg<>+31(SB)/1, $0x80
+GLOBL lumaSumAVX2_bg<>(SB), RODATA|NOPTR, $32
+
+DATA lumaSumAVX2_first<>+0(SB)/4, $0x4b234c8b
+GLOBL lumaSumAVX2_first<>(SB), RODATA|NOPTR, $4
+
+DATA lumaSumAVX2_second<>+0(SB)/4, $0x4b231d2f
+GLOBL lumaSumAVX2_second<>(SB), RODATA|NOPTR, $4
+
+DATA lumaSumAVX2_half<>+0(SB)/4, $0x00008000
+GLOBL lumaSumAVX2_half<>(SB), RODATA|NOPTR, $4
+
+// func grayscaleAVX2(pixels *uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·grayscaleAVX2(SB), NOSPLIT, $0-16
+	MOVQ         pixels+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VMOVDQU      grayscaleAVX2_rg<>+0(SB), Y0
+	VMOVDQU      grayscaleAVX2_bg<>+0(SB), Y1
+	VPBROADCASTD grayscaleAVX2_first<>+0(SB), Y2
+	VPBROADCASTD grayscaleAVX2_second<>+0(SB), Y3
+	VPBROADCASTD grayscaleAVX2_half<>+0(SB), Y4
+	VMOVDQU      three<>+0(SB), Y5
+
+pixels:
+	VMOVDQU      (AX), X6
+	VINSERTI128  $0x01, 8(AX), Y6, Y6
+	VPSHUFB      Y0, Y6, Y7
+	VPSHUFB      Y1, Y6, Y8
+	VPMADDWD     Y2, Y7, Y7
+	VPMADDWD     Y3, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VPSHUFB      Y5, Y7, Y7
+	VMOVQ        X7, (AX)
+	VPEXTRD      $0x02, X7, 8(AX)
+	VEXTRACTI128 $0x01, Y7, X7
+	VMOVQ        X7, 12(AX)
+	VPEXTRD      $0x02, X7, 20(AX)
+	ADDQ         $0x18, AX
+	SUBQ         $0x08, CX
+	JNZ          pixels
+	VZEROUPPER
+	RET
+
+DATA grayscaleAVX2_rg<>+0(SB)/1, $0x00
+DATA grayscaleAVX2_rg<>+1(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+2(SB)/1, $0x01
+DATA grayscaleAVX2_rg<>+3(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+4(SB)/1, $0x03
+DATA grayscaleAVX2_rg<>+5(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+6(SB)/1, $0x04
+DATA grayscaleAVX2_rg<>+7(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+8(SB)/1, $0x06
+DATA grayscaleAVX2_rg<>+9(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+10(SB)/1, $0x07
+DATA grayscaleAVX2_rg<>+11(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+12(SB)/1, $0x09
+DATA grayscaleAVX2_rg<>+13(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+14(SB)/1, $0x0a
+DATA grayscaleAVX2_rg<>+15(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+16(SB)/1, $0x04
+DATA grayscaleAVX2_rg<>+17(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+18(SB)/1, $0x05
+DATA grayscaleAVX2_rg<>+19(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+20(SB)/1, $0x07
+DATA grayscaleAVX2_rg<>+21(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+22(SB)/1, $0x08
+DATA grayscaleAVX2_rg<>+23(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+24(SB)/1, $0x0a
+DATA grayscaleAVX2_rg<>+25(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+26(SB)/1, $0x0b
+DATA grayscaleAVX2_rg<>+27(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+28(SB)/1, $0x0d
+DATA grayscaleAVX2_rg<>+29(SB)/1, $0x80
+DATA grayscaleAVX2_rg<>+30(SB)/1, $0x0e
+DATA grayscaleAVX2_rg<>+31(SB)/1, $0x80
+GLOBL grayscaleAVX2_rg<>(SB), RODATA|NOPTR, $32
+
+DATA grayscaleAVX2_bg<>+0(SB)/1, $0x02
+DATA grayscaleAVX2_bg<>+1(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+2(SB)/1, $0x01
+DATA grayscaleAVX2_bg<>+3(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+4(SB)/1, $0x05
+DATA grayscaleAVX2_bg<>+5(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+6(SB)/1, $0x04
+DATA grayscaleAVX2_bg<>+7(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+8(SB)/1, $0x08
+DATA grayscaleAVX2_bg<>+9(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+10(SB)/1, $0x07
+DATA grayscaleAVX2_bg<>+11(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+12(SB)/1, $0x0b
+DATA grayscaleAVX2_bg<>+13(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+14(SB)/1, $0x0a
+DATA grayscaleAVX2_bg<>+15(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+16(SB)/1, $0x06
+DATA grayscaleAVX2_bg<>+17(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+18(SB)/1, $0x05
+DATA grayscaleAVX2_bg<>+19(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+20(SB)/1, $0x09
+DATA grayscaleAVX2_bg<>+21(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+22(SB)/1, $0x08
+DATA grayscaleAVX2_bg<>+23(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+24(SB)/1, $0x0c
+DATA grayscaleAVX2_bg<>+25(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+26(SB)/1, $0x0b
+DATA grayscaleAVX2_bg<>+27(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+28(SB)/1, $0x0f
+DATA grayscaleAVX2_bg<>+29(SB)/1, $0x80
+DATA grayscaleAVX2_bg<>+30(SB)/1, $0x0e
+DATA grayscaleAVX2_bg<>+31(SB)/1, $0x80
+GLOBL grayscaleAVX2_bg<>(SB), RODATA|NOPTR, $32
+
+DATA grayscaleAVX2_first<>+0(SB)/4, $0x4b234c8b
+GLOBL grayscaleAVX2_first<>(SB), RODATA|NOPTR, $4
+
+DATA grayscaleAVX2_second<>+0(SB)/4, $0x4b231d2f
+GLOBL grayscaleAVX2_second<>(SB), RODATA|NOPTR, $4
+
+DATA grayscaleAVX2_half<>+0(SB)/4, $0x00008000
+GLOBL grayscaleAVX2_half<>(SB), RODATA|NOPTR, $4
+
+DATA three<>+0(SB)/1, $0x00
+DATA three<>+1(SB)/1, $0x00
+DATA three<>+2(SB)/1, $0x00
+DATA three<>+3(SB)/1, $0x04
+DATA three<>+4(SB)/1, $0x04
+DATA three<>+5(SB)/1, $0x04
+DATA three<>+6(SB)/1, $0x08
+DATA three<>+7(SB)/1, $0x08
+DATA three<>+8(SB)/1, $0x08
+DATA three<>+9(SB)/1, $0x0c
+DATA three<>+10(SB)/1, $0x0c
+DATA three<>+11(SB)/1, $0x0c
+DATA three<>+12(SB)/1, $0x80
+DATA three<>+13(SB)/1, $0x80
+DATA three<>+14(SB)/1, $0x80
+DATA three<>+15(SB)/1, $0x80
+DATA three<>+16(SB)/1, $0x00
+DATA three<>+17(SB)/1, $0x00
+DATA three<>+18(SB)/1, $0x00
+DATA three<>+19(SB)/1, $0x04
+DATA three<>+20(SB)/1, $0x04
+DATA three<>+21(SB)/1, $0x04
+DATA three<>+22(SB)/1, $0x08
+DATA three<>+23(SB)/1, $0x08
+DATA three<>+24(SB)/1, $0x08
+DATA three<>+25(SB)/1, $0x0c
+DATA three<>+26(SB)/1, $0x0c
+DATA three<>+27(SB)/1, $0x0c
+DATA three<>+28(SB)/1, $0x80
+DATA three<>+29(SB)/1, $0x80
+DATA three<>+30(SB)/1, $0x80
+DATA three<>+31(SB)/1, $0x80
+GLOBL three<>(SB), RODATA|NOPTR, $32
+
+// func saturateAVX2(pixels *uint8, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·saturateAVX2(SB), NOSPLIT, $0-20
+	MOVQ         pixels+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VMOVDQU      saturateAVX2_rg<>+0(SB), Y0
+	VMOVDQU      saturateAVX2_bg<>+0(SB), Y1
+	VPBROADCASTD saturateAVX2_first<>+0(SB), Y2
+	VPBROADCASTD saturateAVX2_second<>+0(SB), Y3
+	VPBROADCASTD saturateAVX2_half<>+0(SB), Y4
+	VMOVDQU      join<>+0(SB), Y5
+	VMOVDQU      red<>+0(SB), Y6
+	VMOVDQU      green<>+0(SB), Y7
+	VMOVDQU      blue<>+0(SB), Y8
+	VBROADCASTSS factor+16(FP), Y9
+
+pixels:
+	VMOVDQU      (AX), X14
+	VINSERTI128  $0x01, 8(AX), Y14, Y14
+	VPSHUFB      Y0, Y14, Y15
+	VPSHUFB      Y1, Y14, Y10
+	VPMADDWD     Y2, Y15, Y15
+	VPMADDWD     Y3, Y10, Y10
+	VPADDD       Y10, Y15, Y15
+	VPADDD       Y4, Y15, Y15
+	VPSRLD       $0x10, Y15, Y15
+	VCVTDQ2PS    Y15, Y13
+	VPSHUFB      Y6, Y14, Y10
+	VPSUBD       Y15, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y13, Y10, Y10
+	VCVTTPS2DQ   Y10, Y10
+	VPSHUFB      Y7, Y14, Y11
+	VPSUBD       Y15, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y13, Y11, Y11
+	VCVTTPS2DQ   Y11, Y11
+	VPSHUFB      Y8, Y14, Y12
+	VPSUBD       Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y9, Y12, Y12
+	VADDPS       Y13, Y12, Y12
+	VCVTTPS2DQ   Y12, Y12
+	VPACKSSDW    Y11, Y10, Y10
+	VPACKSSDW    Y12, Y12, Y12
+	VPACKUSWB    Y12, Y10, Y10
+	VPSHUFB      Y5, Y10, Y10
+	VMOVQ        X10, (AX)
+	VPEXTRD      $0x02, X10, 8(AX)
+	VEXTRACTI128 $0x01, Y10, X10
+	VMOVQ        X10, 12(AX)
+	VPEXTRD      $0x02, X10, 20(AX)
+	ADDQ         $0x18, AX
+	SUBQ         $0x08, CX
+	JNZ          pixels
+	VZEROUPPER
+	RET
+
+DATA saturateAVX2_rg<>+0(SB)/1, $0x00
+DATA saturateAVX2_rg<>+1(SB)/1, $0x80
+DATA saturateAVX2_rg<>+2(SB)/1, $0x01
+DATA saturateAVX2_rg<>+3(SB)/1, $0x80
+DATA saturateAVX2_rg<>+4(SB)/1, $0x03
+DATA saturateAVX2_rg<>+5(SB)/1, $0x80
+DATA saturateAVX2_rg<>+6(SB)/1, $0x04
+DATA saturateAVX2_rg<>+7(SB)/1, $0x80
+DATA saturateAVX2_rg<>+8(SB)/1, $0x06
+DATA saturateAVX2_rg<>+9(SB)/1, $0x80
+DATA saturateAVX2_rg<>+10(SB)/1, $0x07
+DATA saturateAVX2_rg<>+11(SB)/1, $0x80
+DATA saturateAVX2_rg<>+12(SB)/1, $0x09
+DATA saturateAVX2_rg<>+13(SB)/1, $0x80
+DATA saturateAVX2_rg<>+14(SB)/1, $0x0a
+DATA saturateAVX2_rg<>+15(SB)/1, $0x80
+DATA saturateAVX2_rg<>+16(SB)/1, $0x04
+DATA saturateAVX2_rg<>+17(SB)/1, $0x80
+DATA saturateAVX2_rg<>+18(SB)/1, $0x05
+DATA saturateAVX2_rg<>+19(SB)/1, $0x80
+DATA saturateAVX2_rg<>+20(SB)/1, $0x07
+DATA saturateAVX2_rg<>+21(SB)/1, $0x80
+DATA saturateAVX2_rg<>+22(SB)/1, $0x08
+DATA saturateAVX2_rg<>+23(SB)/1, $0x80
+DATA saturateAVX2_rg<>+24(SB)/1, $0x0a
+DATA saturateAVX2_rg<>+25(SB)/1, $0x80
+DATA saturateAVX2_rg<>+26(SB)/1, $0x0b
+DATA saturateAVX2_rg<>+27(SB)/1, $0x80
+DATA saturateAVX2_rg<>+28(SB)/1, $0x0d
+DATA saturateAVX2_rg<>+29(SB)/1, $0x80
+DATA saturateAVX2_rg<>+30(SB)/1, $0x0e
+DATA saturateAVX2_rg<>+31(SB)/1, $0x80
+GLOBL saturateAVX2_rg<>(SB), RODATA|NOPTR, $32
+
+DATA saturateAVX2_bg<>+0(SB)/1, $0x02
+DATA saturateAVX2_bg<>+1(SB)/1, $0x80
+DATA saturateAVX2_bg<>+2(SB)/1, $0x01
+DATA saturateAVX2_bg<>+3(SB)/1, $0x80
+DATA saturateAVX2_bg<>+4(SB)/1, $0x05
+DATA saturateAVX2_bg<>+5(SB)/1, $0x80
+DATA saturateAVX2_bg<>+6(SB)/1, $0x04
+DATA saturateAVX2_bg<>+7(SB)/1, $0x80
+DATA saturateAVX2_bg<>+8(SB)/1, $0x08
+DATA saturateAVX2_bg<>+9(SB)/1, $0x80
+DATA saturateAVX2_bg<>+10(SB)/1, $0x07
+DATA saturateAVX2_bg<>+11(SB)/1, $0x80
+DATA saturateAVX2_bg<>+12(SB)/1, $0x0b
+DATA saturateAVX2_bg<>+13(SB)/1, $0x80
+DATA saturateAVX2_bg<>+14(SB)/1, $0x0a
+DATA saturateAVX2_bg<>+15(SB)/1, $0x80
+DATA saturateAVX2_bg<>+16(SB)/1, $0x06
+DATA saturateAVX2_bg<>+17(SB)/1, $0x80
+DATA saturateAVX2_bg<>+18(SB)/1, $0x05
+DATA saturateAVX2_bg<>+19(SB)/1, $0x80
+DATA saturateAVX2_bg<>+20(SB)/1, $0x09
+DATA saturateAVX2_bg<>+21(SB)/1, $0x80
+DATA saturateAVX2_bg<>+22(SB)/1, $0x08
+DATA saturateAVX2_bg<>+23(SB)/1, $0x80
+DATA saturateAVX2_bg<>+24(SB)/1, $0x0c
+DATA saturateAVX2_bg<>+25(SB)/1, $0x80
+DATA saturateAVX2_bg<>+26(SB)/1, $0x0b
+DATA saturateAVX2_bg<>+27(SB)/1, $0x80
+DATA saturateAVX2_bg<>+28(SB)/1, $0x0f
+DATA saturateAVX2_bg<>+29(SB)/1, $0x80
+DATA saturateAVX2_bg<>+30(SB)/1, $0x0e
+DATA saturateAVX2_bg<>+31(SB)/1, $0x80
+GLOBL saturateAVX2_bg<>(SB), RODATA|NOPTR, $32
+
+DATA saturateAVX2_first<>+0(SB)/4, $0x4b234c8b
+GLOBL saturateAVX2_first<>(SB), RODATA|NOPTR, $4
+
+DATA saturateAVX2_second<>+0(SB)/4, $0x4b231d2f
+GLOBL saturateAVX2_second<>(SB), RODATA|NOPTR, $4
+
+DATA saturateAVX2_half<>+0(SB)/4, $0x00008000
+GLOBL saturateAVX2_half<>(SB), RODATA|NOPTR, $4
+
+DATA join<>+0(SB)/1, $0x00
+DATA join<>+1(SB)/1, $0x04
+DATA join<>+2(SB)/1, $0x08
+DATA join<>+3(SB)/1, $0x01
+DATA join<>+4(SB)/1, $0x05
+DATA join<>+5(SB)/1, $0x09
+DATA join<>+6(SB)/1, $0x02
+DATA join<>+7(SB)/1, $0x06
+DATA join<>+8(SB)/1, $0x0a
+DATA join<>+9(SB)/1, $0x03
+DATA join<>+10(SB)/1, $0x07
+DATA join<>+11(SB)/1, $0x0b
+DATA join<>+12(SB)/1, $0x80
+DATA join<>+13(SB)/1, $0x80
+DATA join<>+14(SB)/1, $0x80
+DATA join<>+15(SB)/1, $0x80
+DATA join<>+16(SB)/1, $0x00
+DATA join<>+17(SB)/1, $0x04
+DATA join<>+18(SB)/1, $0x08
+DATA join<>+19(SB)/1, $0x01
+DATA join<>+20(SB)/1, $0x05
+DATA join<>+21(SB)/1, $0x09
+DATA join<>+22(SB)/1, $0x02
+DATA join<>+23(SB)/1, $0x06
+DATA join<>+24(SB)/1, $0x0a
+DATA join<>+25(SB)/1, $0x03
+DATA join<>+26(SB)/1, $0x07
+DATA join<>+27(SB)/1, $0x0b
+DATA join<>+28(SB)/1, $0x80
+DATA join<>+29(SB)/1, $0x80
+DATA join<>+30(SB)/1, $0x80
+DATA join<>+31(SB)/1, $0x80
+GLOBL join<>(SB), RODATA|NOPTR, $32
+
+DATA red<>+0(SB)/1, $0x00
+DATA red<>+1(SB)/1, $0x80
+DATA red<>+2(SB)/1, $0x80
+DATA red<>+3(SB)/1, $0x80
+DATA red<>+4(SB)/1, $0x03
+DATA red<>+5(SB)/1, $0x80
+DATA red<>+6(SB)/1, $0x80
+DATA red<>+7(SB)/1, $0x80
+DATA red<>+8(SB)/1, $0x06
+DATA red<>+9(SB)/1, $0x80
+DATA red<>+10(SB)/1, $0x80
+DATA red<>+11(SB)/1, $0x80
+DATA red<>+12(SB)/1, $0x09
+DATA red<>+13(SB)/1, $0x80
+DATA red<>+14(SB)/1, $0x80
+DATA red<>+15(SB)/1, $0x80
+DATA red<>+16(SB)/1, $0x04
+DATA red<>+17(SB)/1, $0x80
+DATA red<>+18(SB)/1, $0x80
+DATA red<>+19(SB)/1, $0x80
+DATA red<>+20(SB)/1, $0x07
+DATA red<>+21(SB)/1, $0x80
+DATA red<>+22(SB)/1, $0x80
+DATA red<>+23(SB)/1, $0x80
+DATA red<>+24(SB)/1, $0x0a
+DATA red<>+25(SB)/1, $0x80
+DATA red<>+26(SB)/1, $0x80
+DATA red<>+27(SB)/1, $0x80
+DATA red<>+28(SB)/1, $0x0d
+DATA red<>+29(SB)/1, $0x80
+DATA red<>+30(SB)/1, $0x80
+DATA red<>+31(SB)/1, $0x80
+GLOBL red<>(SB), RODATA|NOPTR, $32
+
+DATA green<>+0(SB)/1, $0x01
+DATA green<>+1(SB)/1, $0x80
+DATA green<>+2(SB)/1, $0x80
+DATA green<>+3(SB)/1, $0x80
+DATA green<>+4(SB)/1, $0x04
+DATA green<>+5(SB)/1, $0x80
+DATA green<>+6(SB)/1, $0x80
+DATA green<>+7(SB)/1, $0x80
+DATA green<>+8(SB)/1, $0x07
+DATA green<>+9(SB)/1, $0x80
+DATA green<>+10(SB)/1, $0x80
+DATA green<>+11(SB)/1, $0x80
+DATA green<>+12(SB)/1, $0x0a
+DATA green<>+13(SB)/1, $0x80
+DATA green<>+14(SB)/1, $0x80
+DATA green<>+15(SB)/1, $0x80
+DATA green<>+16(SB)/1, $0x05
+DATA green<>+17(SB)/1, $0x80
+DATA green<>+18(SB)/1, $0x80
+DATA green<>+19(SB)/1, $0x80
+DATA green<>+20(SB)/1, $0x08
+DATA green<>+21(SB)/1, $0x80
+DATA green<>+22(SB)/1, $0x80
+DATA green<>+23(SB)/1, $0x80
+DATA green<>+24(SB)/1, $0x0b
+DATA green<>+25(SB)/1, $0x80
+DATA green<>+26(SB)/1, $0x80
+DATA green<>+27(SB)/1, $0x80
+DATA green<>+28(SB)/1, $0x0e
+DATA green<>+29(SB)/1, $0x80
+DATA green<>+30(SB)/1, $0x80
+DATA green<>+31(SB)/1, $0x80
+GLOBL green<>(SB), RODATA|NOPTR, $32
+
+DATA blue<>+0(SB)/1, $0x02
+DATA blue<>+1(SB)/1, $0x80
+DATA blue<>+2(SB)/1, $0x80
+DATA blue<>+3(SB)/1, $0x80
+DATA blue<>+4(SB)/1, $0x05
+DATA blue<>+5(SB)/1, $0x80
+DATA blue<>+6(SB)/1, $0x80
+DATA blue<>+7(SB)/1, $0x80
+DATA blue<>+8(SB)/1, $0x08
+DATA blue<>+9(SB)/1, $0x80
+DATA blue<>+10(SB)/1, $0x80
+DATA blue<>+11(SB)/1, $0x80
+DATA blue<>+12(SB)/1, $0x0b
+DATA blue<>+13(SB)/1, $0x80
+DATA blue<>+14(SB)/1, $0x80
+DATA blue<>+15(SB)/1, $0x80
+DATA blue<>+16(SB)/1, $0x06
+DATA blue<>+17(SB)/1, $0x80
+DATA blue<>+18(SB)/1, $0x80
+DATA blue<>+19(SB)/1, $0x80
+DATA blue<>+20(SB)/1, $0x09
+DATA blue<>+21(SB)/1, $0x80
+DATA blue<>+22(SB)/1, $0x80
+DATA blue<>+23(SB)/1, $0x80
+DATA blue<>+24(SB)/1, $0x0c
+DATA blue<>+25(SB)/1, $0x80
+DATA blue<>+26(SB)/1, $0x80
+DATA blue<>+27(SB)/1, $0x80
+DATA blue<>+28(SB)/1, $0x0f
+DATA blue<>+29(SB)/1, $0x80
+DATA blue<>+30(SB)/1, $0x80
+DATA blue<>+31(SB)/1, $0x80
+GLOBL blue<>(SB), RODATA|NOPTR, $32
+
+// func blendBytesAVX2(bytes *uint8, n int, gray int32, factor float32)
+// Requires: AVX, AVX2
+TEXT ·blendBytesAVX2(SB), NOSPLIT, $0-24
+	MOVQ         bytes+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         gray+16(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	VCVTDQ2PS    Y0, Y1
+	VBROADCASTSS factor+20(FP), Y2
+	VMOVDQU      order<>+0(SB), Y3
+
+block:
+	CMPQ       CX, $0x20
+	JL         block_done
+	VPMOVZXBD  (AX), Y4
+	VPSUBD     Y0, Y4, Y4
+	VCVTDQ2PS  Y4, Y4
+	VMULPS     Y2, Y4, Y4
+	VADDPS     Y1, Y4, Y4
+	VCVTTPS2DQ Y4, Y4
+	VPMOVZXBD  8(AX), Y5
+	VPSUBD     Y0, Y5, Y5
+	VCVTDQ2PS  Y5, Y5
+	VMULPS     Y2, Y5, Y5
+	VADDPS     Y1, Y5, Y5
+	VCVTTPS2DQ Y5, Y5
+	VPMOVZXBD  16(AX), Y6
+	VPSUBD     Y0, Y6, Y6
+	VCVTDQ2PS  Y6, Y6
+	VMULPS     Y2, Y6, Y6
+	VADDPS     Y1, Y6, Y6
+	VCVTTPS2DQ Y6, Y6
+	VPMOVZXBD  24(AX), Y7
+	VPSUBD     Y0, Y7, Y7
+	VCVTDQ2PS  Y7, Y7
+	VMULPS     Y2, Y7, Y7
+	VADDPS     Y1, Y7, Y7
+	VCVTTPS2DQ Y7, Y7
+	VPACKSSDW  Y5, Y4, Y4
+	VPACKSSDW  Y7, Y6, Y6
+	VPACKUSWB  Y6, Y4, Y4
+	VPERMD     Y4, Y3, Y4
+	VMOVDQU    Y4, (AX)
+	ADDQ       $0x20, AX
+	SUBQ       $0x20, CX
+	JMP        block
+
+block_done:
+eight:
+	CMPQ         CX, $0x08
+	JL           eight_done
+	VPMOVZXBD    (AX), Y4
+	VPSUBD       Y0, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VADDPS       Y1, Y4, Y4
+	VCVTTPS2DQ   Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X3
+	VPACKSSDW    X3, X4, X4
+	VPACKUSWB    X4, X4, X4
+	VMOVQ        X4, (AX)
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, CX
+	JMP          eight
+
+eight_done:
+	VZEROUPPER
+	RET

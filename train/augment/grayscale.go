@@ -15,7 +15,7 @@ func luma(r, g, b uint8) uint8 {
 
 // Grayscale replaces all three channels by the luma.
 func (m *Image) Grayscale() {
-	for p := m.Pix; len(p) >= 3; p = p[3:] {
+	for p := m.Pix[grayPixels(m.Pix):]; len(p) >= 3; p = p[3:] {
 		l := luma(p[0], p[1], p[2])
 		p[0], p[1], p[2] = l, l, l
 	}

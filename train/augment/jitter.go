@@ -72,8 +72,8 @@ func (m *Image) AdjustBrightness(factor float64) { m.blendWith(0, factor) }
 
 // AdjustContrast blends a gray of the mean luma with the image.
 func (m *Image) AdjustContrast(factor float64) {
-	sum := 0
-	for i := 0; i+3 <= len(m.Pix); i += 3 {
+	done, sum := lumaSum(m.Pix)
+	for i := done; i+3 <= len(m.Pix); i += 3 {
 		p := m.Pix[i : i+3 : i+3]
 		sum += int(luma(p[0], p[1], p[2]))
 	}
@@ -85,7 +85,8 @@ func (m *Image) blendWith(gray int, factor float64) {
 	for v := range table {
 		table[v] = blend(gray, v, float32(factor))
 	}
-	m.lookUp(&table)
+	rest := Image{Pix: m.Pix[blendBytes(m.Pix, gray, float32(factor)):]}
+	rest.lookUp(&table)
 }
 
 // AdjustSaturation blends the grayscale image with the image.
@@ -95,7 +96,7 @@ func (m *Image) AdjustSaturation(factor float64) {
 	for i := range scaled {
 		scaled[i] = float32(factor) * float32(i-255)
 	}
-	for p := m.Pix; len(p) >= 3; p = p[3:] {
+	for p := m.Pix[saturatePixels(m.Pix, float32(factor)):]; len(p) >= 3; p = p[3:] {
 		l := luma(p[0], p[1], p[2])
 		gray, at := float32(l), 255-int(l)
 		p[0] = saturate(gray + scaled[at+int(p[0])])

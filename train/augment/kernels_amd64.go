@@ -73,3 +73,46 @@ func resampleColumns(dst, rows []uint8, stride int, weight []int32) {
 	}
 	columnPairs(dst[done:], rows[done:], stride, weight)
 }
+
+// wholePixels returns how many of the bytes of pixels functions in assembly do, those of
+// eight pixels at a time: 0 if there are none.
+func wholePixels(pix []uint8) int {
+	if !vector {
+		return 0
+	}
+	return len(pix) / 24 * 24
+}
+
+// lumaSum adds the lumas of the first pixels, and returns how many bytes they have.
+func lumaSum(pix []uint8) (done, sum int) {
+	if done = wholePixels(pix); done > 0 {
+		sum = lumaSumAVX2(&pix[0], done/3)
+	}
+	return done, sum
+}
+
+// grayPixels is Grayscale of the first pixels; it returns how many bytes they have.
+func grayPixels(pix []uint8) (done int) {
+	if done = wholePixels(pix); done > 0 {
+		grayscaleAVX2(&pix[0], done/3)
+	}
+	return done
+}
+
+// saturatePixels is AdjustSaturation of the first pixels; it returns how many bytes
+// they have.
+func saturatePixels(pix []uint8, factor float32) (done int) {
+	if done = wholePixels(pix); done > 0 {
+		saturateAVX2(&pix[0], done/3, factor)
+	}
+	return done
+}
+
+// blendBytes is blend of a gray with the first bytes; it returns how many they are.
+func blendBytes(pix []uint8, gray int, factor float32) (done int) {
+	if done = len(pix) &^ 7; done == 0 || !vector {
+		return 0
+	}
+	blendBytesAVX2(&pix[0], done, int32(gray), factor)
+	return done
+}

@@ -25,3 +25,8 @@ func resampleColumns(dst, rows []uint8, stride int, weight []int32) {
 }
 
 func (ws *Workspace) blurVector(*Image, box) bool { return false }
+
+func lumaSum([]uint8) (done, sum int)             { return 0, 0 }
+func grayPixels([]uint8) (done int)               { return 0 }
+func saturatePixels([]uint8, float32) (done int)  { return 0 }
+func blendBytes([]uint8, int, float32) (done int) { return 0 }

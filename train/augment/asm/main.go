@@ -22,6 +22,10 @@ func main() {
 	weighRows()
 	box(3)
 	box(5)
+	lumaSum()
+	grayscale()
+	saturate()
+	blendBytes()
 	Generate()
 }
 
@@ -131,7 +135,7 @@ func weighColumns() {
 // and blue of the first two go into the lower half of a register, pairwise, those of
 // the last two into the upper half.
 func weighRows() {
-	const z = 0x80
+
 	spread := GLOBL("spread", RODATA|NOPTR)
 	for i, b := range []uint8{
 		0, z, 3, z, 1, z, 4, z, 2, z, 5, z, z, z, z, z,
