@@ -19,6 +19,7 @@ import (
 	"onnxclr/importer"
 	"onnxclr/importer/onnx"
 	"onnxclr/internal/file"
+	"onnxclr/internal/report"
 	"onnxclr/train"
 	"onnxclr/train/augment"
 	"onnxclr/train/data"
@@ -74,7 +75,7 @@ the verdict, with its evidence, is printed.`,
 
 // The files of a diagnosis.
 const (
-	diagnosisFile    = "diagnosis.json"
+	diagnosisFile    = report.DiagnosisFile
 	diagnosisWeights = "weights"
 	diagnosisAligned = "alignment"
 	diagnosisAugment = "augmentation"

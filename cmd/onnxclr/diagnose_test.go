@@ -38,6 +38,16 @@ func TestDiagnose(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	must(t, "report", in("out"), in("out/diagnosis.json"), "--label", "folder", "--label", "file", "-o", in("r.html"))
+	page, err := os.ReadFile(in("r.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"2 diagnoses", "<b>folder</b>", "<b>file</b>", "negative directions"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
 	refused(t, exitFailed, "pass --force", base...)
 	refused(t, exitUsage, "less than two batches", append(base, "--force", "--samples", "80", "--batch", "64")...)
 	refused(t, exitUsage, "name the images", "diagnose", "--model", in("model.onnx"), "-o", in("x"))

@@ -15,6 +15,7 @@ import (
 	"onnxclr/analysis"
 	"onnxclr/internal/file"
 	"onnxclr/internal/report"
+	"onnxclr/train"
 )
 
 type reportOptions struct {
@@ -27,10 +28,11 @@ var reportVerb = &verb{
 	args:    "SRC… -o REPORT.html",
 	summary: "compare runs and embeddings in one HTML page",
 	about: `
-Each SRC is the folder of a run, a .npy file of embeddings, or the .json that spectrum or probe
-wrote. The page shows what differs in the settings of the runs, their learning curves and what the
-collapse monitor saw, the spectra and metrics of the embeddings as spectrum computes them, and the
-results of probes, those that lie in the runs as probe-*.json included. A run may still be training.
+Each SRC is the folder of a run, a .npy file of embeddings, the .json that spectrum or probe wrote,
+or the folder of findings that diagnose wrote. The page shows what differs in the settings of the
+runs, their learning curves and what the collapse monitor saw, the spectra and metrics of the
+embeddings as spectrum computes them, diagnoses, and the results of probes. Those that lie in the
+runs, as probe-*.json, diagnosis.json or a folder with one, are included. A run may still be training.
 
 The page is one file that loads nothing and needs no script; it follows the reader's choice of
 light or dark and can be printed. Equal inputs give equal bytes.`,
@@ -88,6 +90,8 @@ func (o *reportOptions) add(ctx context.Context, t *terminal, page *report.Page,
 		return err
 	}
 	switch ext := strings.ToLower(filepath.Ext(source)); {
+	case st.IsDir() && isDiagnosis(source):
+		return addDiagnosis(page, filepath.Join(source, report.DiagnosisFile), label)
 	case st.IsDir():
 		r, err := report.ReadRun(source, label)
 		if err != nil {
@@ -106,14 +110,40 @@ func (o *reportOptions) add(ctx context.Context, t *terminal, page *report.Page,
 	return nil
 }
 
-// addJSON puts onto the page what spectrum or probe wrote.
+// isDiagnosis says whether the folder is what diagnose wrote, and not a run it was
+// written into.
+func isDiagnosis(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, report.DiagnosisFile)); err != nil {
+		return false
+	}
+	run, err := train.RunRecipe(dir)
+	return run == nil && err == nil
+}
+
+func addDiagnosis(page *report.Page, path, label string) error {
+	d, err := report.ReadDiagnosis(path, label)
+	if err != nil {
+		return err
+	}
+	page.Diagnoses = append(page.Diagnoses, d)
+	return nil
+}
+
+// addJSON puts onto the page what spectrum, probe or diagnose wrote.
 func (o *reportOptions) addJSON(page *report.Page, path, label string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	var is struct{ Kind *string }
-	if json.Unmarshal(b, &is) == nil && is.Kind != nil {
+	var is struct {
+		Kind    *string
+		Verdict json.RawMessage
+	}
+	parsed := json.Unmarshal(b, &is) == nil
+	if parsed && is.Verdict != nil {
+		return addDiagnosis(page, path, label)
+	}
+	if parsed && is.Kind != nil {
 		p, err := report.ReadProbe(path, label)
 		if err != nil {
 			return err

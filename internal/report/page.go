@@ -10,17 +10,18 @@ import (
 	"onnxclr/analysis"
 )
 
-// Page is what a report shows. It needs a run, a spectrum or a probe.
+// Page is what a report shows. It needs a run, a spectrum, a probe or a diagnosis.
 type Page struct {
-	Title   string
-	Runs    []*Run
-	Spectra []*analysis.Spectrum // of embeddings, in the order of their curves
-	Probes  []*Probe             // beside those that lie in the runs
-	Notes   []string             // what the reader should know of the inputs
+	Title     string
+	Runs      []*Run
+	Spectra   []*analysis.Spectrum // of embeddings, in the order of their curves
+	Probes    []*Probe             // beside those that lie in the runs
+	Diagnoses []*Diagnosis         // likewise
+	Notes     []string             // what the reader should know of the inputs
 }
 
-// ErrEmpty is returned for a page without a run, a spectrum and a probe.
-var ErrEmpty = errors.New("a report needs a run, embeddings or the result of a probe")
+// ErrEmpty is returned for a page with none of them.
+var ErrEmpty = errors.New("a report needs a run, embeddings, the result of a probe or a diagnosis")
 
 //go:embed page.html
 var pageHTML string
@@ -32,15 +33,16 @@ var page = template.Must(template.New("page").Parse(pageHTML))
 
 // content is what the template shows.
 type content struct {
-	Title    string
-	Lead     string
-	Style    template.CSS
-	Notes    []string
-	Runs     *runTable
-	Settings *settingsTable
-	Curves   []section
-	Spectra  []section
-	Probes   *table
+	Title     string
+	Lead      string
+	Style     template.CSS
+	Notes     []string
+	Runs      *runTable
+	Settings  *settingsTable
+	Curves    []section
+	Spectra   []section
+	Diagnosis *verdicts
+	Probes    *table
 }
 
 // section is charts with what their lines are.
@@ -76,7 +78,7 @@ type row struct {
 
 // Write writes the page.
 func (p *Page) Write(w io.Writer) error {
-	if len(p.Runs)+len(p.Spectra)+len(p.Probes) == 0 {
+	if len(p.Runs)+len(p.Spectra)+len(p.Probes)+len(p.Diagnoses) == 0 {
 		return ErrEmpty
 	}
 	c := content{
@@ -92,6 +94,7 @@ func (p *Page) Write(w io.Writer) error {
 		c.Curves = curves(p.Runs)
 	}
 	c.Probes = probes(p.Runs, p.Probes)
+	c.Diagnosis = diagnoses(p.Runs, p.Diagnoses)
 	c.Spectra = spectra(p.Runs, p.Spectra)
 	return page.Execute(w, c)
 }
@@ -107,12 +110,14 @@ func (p *Page) lead() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, many))
 		}
 	}
-	probes := len(p.Probes)
+	probes, diagnoses := len(p.Probes), len(p.Diagnoses)
 	for _, r := range p.Runs {
 		probes += len(r.probes)
+		diagnoses += len(r.diagnoses)
 	}
 	add(len(p.Runs), "run", "runs")
 	add(len(p.Spectra), "set of embeddings", "sets of embeddings")
 	add(probes, "probe", "probes")
+	add(diagnoses, "diagnosis", "diagnoses")
 	return and(parts)
 }

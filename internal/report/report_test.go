@@ -319,3 +319,41 @@ func TestAxes(t *testing.T) {
 		}
 	}
 }
+
+const diagnosisJSON = `{"representation":null,"augmentation":[{"place":"the representation r","dim":64,"pairs":1280,"x_eigenvalues":[2,0.5,-0.0125],"directions":[],"negative_directions":7,"negative_variance":0.031,"augmentation_over_data":0.5}],
+	"weights":{"layers":[{"name":"projector.0","shape":[32,64],"singular_values":[3,2,1],"effective_rank":2.75,"live":3},{"name":"projector.2","shape":[16,32],"singular_values":[3,2],"effective_rank":1.25,"live":2}],
+		"alignments":[{"first":"projector.0","second":"projector.2","matrix":[],"leading":4,"subspace_overlap":0.75,"chance":0.125,"mean_diagonal":0.5}]},
+	"verdict":{"collapse":"dimensional","sentences":["Mechanism 1 at <r>: augmentation outweighs data.","Verdict: collapsed."]}}`
+
+func TestPageShowsDiagnoses(t *testing.T) {
+	dir := saveRun(t, "a", recipeA, 20, true)
+	save := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	found := save("findings/diagnosis.json", diagnosisJSON)
+	before, err := ReadDiagnosis(found, "before")
+	if err != nil {
+		t.Fatal(err)
+	}
+	html := write(t, &Page{Runs: []*Run{read(t, dir, "a")}, Diagnoses: []*Diagnosis{before}})
+	has(t, texts(t, html), "1 run and 2 diagnoses", "a Verdict: collapsed. Mechanism 1 at <r>: augmentation outweighs data. before Verdict: collapsed.",
+		"a the representation r 64 1,280 7 0.031 -0.0125 0.50 before the representation r",
+		"a projector.0 32×64 2.8 of 3 3", "a projector.2 16×32 1.2 of 2 2 0.75 0.12")
+	for name, c := range map[string]struct{ text, want string }{
+		"garbage": {"{", "unexpected EOF"}, "empty": {"{}", `no "verdict"`},
+		"null":  {`{"augmentation":[null],"verdict":{"sentences":["x"]}}`, "augmentation 0 is null"},
+		"count": {`{"augmentation":[{"dim":2,"negative_directions":3}],"verdict":{"sentences":["x"]}}`, "3 negative directions of 2"},
+	} {
+		save("findings/diagnosis.json", c.text)
+		if _, err := ReadRun(dir, "a"); err == nil || !strings.Contains(err.Error(), "diagnosis.json: not a diagnosis in JSON") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -12,10 +12,11 @@ import (
 
 // Run is a run to be shown.
 type Run struct {
-	Label   string
-	history *train.History
-	batch   int // images a step; 0 where the recipe does not say
-	probes  []*Probe
+	Label     string
+	history   *train.History
+	batch     int // images a step; 0 where the recipe does not say
+	probes    []*Probe
+	diagnoses []*Diagnosis
 }
 
 // ReadRun reads the run in dir. It fails when the directory is no run, and naming file
@@ -30,6 +31,9 @@ func ReadRun(dir, label string) (*Run, error) {
 		r.batch = b
 	}
 	if r.probes, err = readProbes(dir, label); err != nil {
+		return nil, err
+	}
+	if r.diagnoses, err = readDiagnoses(dir, label); err != nil {
 		return nil, err
 	}
 	return r, nil
