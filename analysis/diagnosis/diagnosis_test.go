@@ -182,3 +182,21 @@ func TestRefuses(t *testing.T) {
 		t.Error("a temperature of 0 is accepted")
 	}
 }
+
+// Dimensions that so few samples cannot show are not said to have collapsed.
+func TestFewSamplesAreNoCollapse(t *testing.T) {
+	for _, c := range []struct {
+		samples, dim, live int
+		want               string
+	}{
+		{128, 128, 126, "none"}, {80, 128, 79, "none"}, {128, 128, 100, "dimensional"}, {80, 128, 1, "complete"},
+		{4096, 128, 128, "none"}, {4096, 128, 126, "dimensional"},
+	} {
+		d := &Diagnosis{Spectrum: &analysis.Spectrum{Samples: c.samples, Dim: c.dim,
+			Metrics: analysis.Metrics{LiveDims: c.live, CollapsedDims: c.dim - c.live, RankMe: 50}}}
+		d.Judge()
+		if d.Verdict.Collapse != c.want {
+			t.Errorf("%d live of %d with %d samples: %s, want %s", c.live, c.dim, c.samples, d.Verdict.Collapse, c.want)
+		}
+	}
+}

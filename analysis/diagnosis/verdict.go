@@ -28,6 +28,9 @@ const (
 	// be called collapsed, or RankMe be below lowRank of them.
 	collapsedPart = 0.005
 	lowRank       = 0.1
+	// sampledPart takes the place of collapsedPart where the samples bound the rank: the
+	// smallest eigenvalues of so few are near 0 in any network.
+	sampledPart = 0.05
 	// negativePart of the directions must lose to augmentation.
 	negativePart = 0.005
 	// lowWeights: a layer's weights have lost rank when their effective rank is below
@@ -45,15 +48,19 @@ func (d *Diagnosis) Judge() {
 	if s := d.Spectrum; s != nil {
 		m := s.Metrics
 		v.Collapse = "none"
+		reach, part := s.Dim, collapsedPart // what could be live at all
+		if s.Samples <= s.Dim {
+			reach, part = s.Samples-1, sampledPart
+		}
 		switch {
 		case m.LiveDims <= 1:
 			v.Collapse = "complete"
-		case float64(m.CollapsedDims) > collapsedPart*float64(s.Dim) || m.RankMe < lowRank*float64(s.Dim):
+		case float64(reach-m.LiveDims) > part*float64(reach) || m.RankMe < lowRank*float64(reach):
 			v.Collapse = "dimensional"
 		}
 		say("Representation r: %d of %d dimensions live, RankMe %.1f: %s.", m.LiveDims, s.Dim, m.RankMe, collapseWords[v.Collapse])
 		if s.Samples <= s.Dim {
-			say("Only %d samples: they, not the network, bound the rank.", s.Samples)
+			say("Only %d samples: they, not the network, bound the rank at %d.", s.Samples, reach)
 		}
 	}
 	for _, a := range d.Augmentation {
