@@ -95,8 +95,8 @@ func diagnoses(runs []*Run, given []*Diagnosis) *verdicts {
 		Note: "X = Σ̂₀ − Σ̂₁, the weighted covariances of data and of augmentation (arXiv:2110.09348, section 4). A negative direction is one in which augmentation varies more than the data on both halves of the pairs.",
 	}
 	weights := &table{
-		Head: []string{"mechanism 2: weights", "layer", "shape", "effective rank", "singular values above 1e-3", "overlap with the layer before", "by chance"},
-		Note: "Effective rank of the singular values of the weights as a matrix, of so many; the part of the leading directions of the layer before that lies in this one's (section 5).",
+		Head: []string{"mechanism 2: weights", "layer", "shape", "effective rank", "live singular values", "overlap with the layer before", "by chance"},
+		Note: "Effective rank of the singular values of the weights as a matrix, of so many; those above a thousandth of the largest are live; overlap is the part of the leading directions of the layer before that lies in this one's (section 5).",
 	}
 	for _, d := range all {
 		said := d.found.Verdict.Sentences
