@@ -109,8 +109,8 @@ func exportTensors(m *onnx.Model, ext string, o ExportOptions) (*ExportReport, f
 			r.Notes = append(r.Notes, fmt.Sprintf("safetensors have no dictionaries: the keys stand without %q", shape.dict))
 		}
 		metadata := map[string]string{"format": "pt"}
-		for _, p := range m.Metadata {
-			metadata[p.Key] = p.Value
+		for _, p := range m.Metadata { // of ONNX, whose strings may be any bytes
+			metadata[strings.ToValidUTF8(p.Key, "\uFFFD")] = strings.ToValidUTF8(p.Value, "\uFFFD")
 		}
 		return r, func(w io.Writer) error { return safetensors.Write(w, tensors, metadata) }, nil
 	}

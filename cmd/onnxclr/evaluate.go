@@ -157,8 +157,20 @@ func findTensor(m *onnx.Model, name string) error {
 	for _, o := range m.Graph.Outputs {
 		outputs = append(outputs, o.Name)
 	}
+	hint := didYouMean(name, names)
+	if hint == "" {
+		var inside []string // layer1 of layer1.0.relu
+		for _, n := range names {
+			if strings.Contains(n, name) && len(inside) < 5 {
+				inside = append(inside, n)
+			}
+		}
+		if len(inside) > 0 {
+			hint = "; there are " + strings.Join(inside, ", ")
+		}
+	}
 	return fmt.Errorf("the model computes no tensor %q%s The outputs are %s; inspect lists all tensors",
-		name, sentence(didYouMean(name, names)), strings.Join(outputs, ", "))
+		name, sentence(hint), strings.Join(outputs, ", "))
 }
 
 // sentence ends a clause that may be missing.

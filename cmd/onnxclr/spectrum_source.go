@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -88,6 +89,10 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 			return classes.Add(part, ids)
 		})
 	})
+	var bad *analysis.RowError
+	if errors.As(err, &bad) {
+		return nil, fmt.Errorf("%w (--invalid drop leaves such rows out%s)", err, map[bool]string{true: "; --normalize=false takes zero rows", false: ""}[o.normalize])
+	}
 	if err != nil {
 		return nil, err
 	}
