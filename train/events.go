@@ -6,6 +6,9 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"onnxclr/train/augment"
@@ -75,6 +78,25 @@ func (e *events) step(l *learner, batch *data.Batch, m Metrics, line []byte) err
 		}
 	}
 	return e.w.Write(m.Step, values...)
+}
+
+// spectrum logs the monitor's chart of the run, if there is one, at the last step.
+func (e *events) spectrum(dir string) error {
+	if e == nil {
+		return nil
+	}
+	b, err := os.ReadFile(filepath.Join(dir, spectrumName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c, err := png.DecodeConfig(bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	return e.w.Write(e.total-1, tensorboard.Image("monitor/spectrum", c.Width, c.Height, b))
 }
 
 // tagOf returns what TensorBoard calls a number of the metrics: train/loss, and

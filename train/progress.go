@@ -49,6 +49,7 @@ type progress struct {
 	steps   int     // since the start
 	loss    float64 // a moving average: one batch says little
 	rate    float64 // images a second, likewise
+	rank    string  // RankMe at the monitor's last look, "" before the first
 	last    Metrics
 	pending bool // a step not yet shown
 	drawn   int  // characters of the live line on the screen
@@ -75,6 +76,11 @@ func (p *progress) Step(m Metrics) {
 	w := max(1/float64(p.steps), smoothing)
 	p.loss += w * (float64(m.Loss) - p.loss)
 	p.rate += w * (m.ImagesPerSecond - p.rate)
+	if o := m.Monitor; o != nil && o.RankMeR != nil {
+		p.rank = fmt.Sprintf("RankMe %.1f", *o.RankMeR)
+	} else if o != nil && o.RankMeZ != nil {
+		p.rank = fmt.Sprintf("RankMe of z %.1f", *o.RankMeZ)
+	}
 	p.last, p.pending = m, true
 	if now := p.now(); now.Sub(p.shown) >= p.every {
 		p.shown = now
@@ -108,14 +114,15 @@ func (p *progress) text(room int) string {
 		text string
 		rank int // the highest goes first
 	}{
-		{fmt.Sprintf("epoch %d%s", m.Epoch+1, epochs), 3},
+		{fmt.Sprintf("epoch %d%s", m.Epoch+1, epochs), 4},
 		{fmt.Sprintf("step %d/%d", m.Step+1, s.Total), 0},
 		{fmt.Sprintf("loss %.4f", p.loss), 0},
-		{fmt.Sprintf("lr %.4g", m.LearningRate), 4},
-		{rounded(p.rate) + " images/s", 2},
+		{fmt.Sprintf("lr %.4g", m.LearningRate), 5},
+		{rounded(p.rate) + " images/s", 3},
+		{p.rank, 2},
 		{p.left(), 1},
 	}
-	for rank := 5; ; rank-- {
+	for rank := 6; ; rank-- {
 		var shown []string
 		for _, part := range parts {
 			if part.text != "" && part.rank < max(rank, 1) {

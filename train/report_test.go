@@ -113,6 +113,29 @@ func TestProgressSmoothsTheLoss(t *testing.T) {
 	}
 }
 
+// What the monitor saw last stays on the line until it looks again.
+func TestProgressShowsRankMe(t *testing.T) {
+	var out bytes.Buffer
+	p := &progress{w: &out, now: func() time.Time { return time.Unix(0, 0) }, every: time.Hour}
+	p.Begin(Start{Total: 1000, StepsPerEpoch: 1000})
+	p.Step(step(0))
+	if text := p.text(200); strings.Contains(text, "RankMe") {
+		t.Errorf("before the first look: %q", text)
+	}
+	r, z, m := 41.25, 7.0, step(1)
+	m.Monitor = &Monitor{RankMeR: &r, RankMeZ: &z}
+	p.Step(m)
+	p.Step(step(2))
+	if text := p.text(200); !strings.Contains(text, "  RankMe 41.2  ") {
+		t.Errorf("after it: %q", text)
+	}
+	m.Monitor = &Monitor{RankMeZ: &z}
+	p.Step(m)
+	if text := p.text(200); !strings.Contains(text, "  RankMe of z 7.0  ") {
+		t.Errorf("of z: %q", text)
+	}
+}
+
 func TestQuietWarnsOnly(t *testing.T) {
 	var out bytes.Buffer
 	q := Quiet(&out)

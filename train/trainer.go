@@ -198,7 +198,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	if err := l.writeFinal(o.Dir); err != nil {
 		return err
 	}
-	if err := monitor.chart(); err != nil {
+	if err := errors.Join(monitor.chart(), events.spectrum(o.Dir)); err != nil {
 		return err
 	}
 	result.Best = t.bestPath()

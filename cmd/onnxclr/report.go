@@ -28,8 +28,8 @@ var reportVerb = &verb{
 	args:    "SRC… -o REPORT.html",
 	summary: "compare runs and embeddings in one HTML page",
 	about: `
-Each SRC is the folder of a run, a .npy file of embeddings, the .json that spectrum or probe wrote,
-or the folder of findings that diagnose wrote. The page shows what differs in the settings of the
+Each SRC is the folder of a run, a file of embeddings as spectrum takes it, the .json that spectrum
+or probe wrote, or the folder of findings that diagnose wrote. The page shows what differs in the settings of the
 runs, their learning curves and what the collapse monitor saw, the spectra and metrics of the
 embeddings as spectrum computes them, diagnoses, and the results of probes. Those that lie in the
 runs, as probe-*.json, diagnosis.json or a folder with one, are included. A run may still be training.
@@ -70,6 +70,7 @@ func (o *reportOptions) run(ctx context.Context, t *terminal, sources []string) 
 	if len(labels) == 0 {
 		labels = sourceLabels(sources)
 	}
+	o.invalid = "fail"
 	page := &report.Page{Title: o.title}
 	for i, source := range sources {
 		if err := o.add(ctx, t, page, source, labels[i]); err != nil {
@@ -86,13 +87,11 @@ func (o *reportOptions) run(ctx context.Context, t *terminal, sources []string) 
 // add puts one source onto the page.
 func (o *reportOptions) add(ctx context.Context, t *terminal, page *report.Page, source, label string) error {
 	st, err := os.Stat(source)
-	if err != nil {
-		return err
-	}
+	folder := err == nil && st.IsDir()
 	switch ext := strings.ToLower(filepath.Ext(source)); {
-	case st.IsDir() && isDiagnosis(source):
+	case folder && isDiagnosis(source):
 		return addDiagnosis(page, filepath.Join(source, report.DiagnosisFile), label)
-	case st.IsDir():
+	case folder:
 		r, err := report.ReadRun(source, label)
 		if err != nil {
 			return err

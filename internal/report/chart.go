@@ -28,6 +28,7 @@ type line struct {
 	X, Y      []float64
 	Low, High []float64 // a band around it, or nil
 	Falls     bool      // it goes on below the axis
+	Fade      float64   // from 0, as it is, to 1, not to be seen
 }
 
 // Sizes in units of the drawing, which is as wide as its column.
@@ -162,7 +163,11 @@ func (a axes) line(b *strings.Builder, l line) {
 	if len(l.X) == 0 {
 		return
 	}
-	fmt.Fprintf(b, `<g class="%s"><title>%s</title>`, lineClass(l.Style), html.EscapeString(l.Label))
+	fade := ""
+	if l.Fade > 0 {
+		fade = fmt.Sprintf(` opacity="%.2f"`, 1-l.Fade)
+	}
+	fmt.Fprintf(b, `<g class="%s"%s><title>%s</title>`, lineClass(l.Style), fade, html.EscapeString(l.Label))
 	px, py := math.Inf(-1), 0.0
 	if len(l.X) == 1 && !l.Falls {
 		fmt.Fprintf(b, `<circle cx="%s" cy="%s" r="3"/></g>`, unit(a.px(l.X[0])), unit(a.py(l.Y[0])))

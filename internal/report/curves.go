@@ -22,7 +22,7 @@ var shown = []struct{ name, title string }{
 }
 
 // hidden are numbers that summaries tell better.
-var hidden = map[string]bool{"epoch": true, "time": true, "wait": true}
+var hidden = map[string]bool{"epoch": true, "time": true, "wait": true, "monitor.time": true}
 
 // titleOf words the name of a series.
 func titleOf(name string) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 
 	"onnxclr/analysis"
 )
@@ -95,7 +96,7 @@ func (p *Page) Write(w io.Writer) error {
 	}
 	c.Probes = probes(p.Runs, p.Probes)
 	c.Diagnosis = diagnoses(p.Runs, p.Diagnoses)
-	c.Spectra = spectra(p.Runs, p.Spectra)
+	c.Spectra = slices.Concat(monitorSections(p.Runs), spectra(p.Runs, p.Spectra))
 	return page.Execute(w, c)
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -241,6 +242,27 @@ func TestPageShowsProbes(t *testing.T) {
 		if _, err := ReadRun(dir, "a"); err == nil || !strings.Contains(err.Error(), "probe-x.json: not the result of a probe") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestPageShowsWhatTheMonitorSaw(t *testing.T) {
+	dir := saveRun(t, "a", recipeA, 20, true)
+	var b bytes.Buffer
+	for i := range 9 {
+		r, z := spectrum("r", 6, 6-i/2), spectrum("z", 4, 4)
+		if err := json.NewEncoder(&b).Encode(map[string]any{"steps": 10 * i, "r": r, "z": z}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "monitor.jsonl"), b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	html := write(t, &Page{Runs: []*Run{read(t, dir, "a"), read(t, saveRun(t, "b", recipeA, 20, true), "b")}})
+	has(t, texts(t, html), "representation r at the last look", "embedding z at the last look",
+		"a, representation r after 80 steps 100 6 2 4", "a, embedding z after 80 steps 100 4 4 0", "Spectra over training")
+	// Of nine looks six are drawn, the first and the last among them.
+	if n := strings.Count(html, "<title>after "); n != looks || !strings.Contains(html, "<title>after 0 steps") || !strings.Contains(html, "<title>after 80 steps") {
+		t.Errorf("%d spectra over each other", n)
 	}
 }
 

@@ -17,6 +17,7 @@ type Run struct {
 	batch     int // images a step; 0 where the recipe does not say
 	probes    []*Probe
 	diagnoses []*Diagnosis
+	looks     []train.MonitorPoint
 }
 
 // ReadRun reads the run in dir. It fails when the directory is no run, and naming file
@@ -34,6 +35,9 @@ func ReadRun(dir, label string) (*Run, error) {
 		return nil, err
 	}
 	if r.diagnoses, err = readDiagnoses(dir, label); err != nil {
+		return nil, err
+	}
+	if r.looks, err = train.ReadMonitor(dir); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -106,7 +110,7 @@ func monitored(runs []*Run) []string {
 	var names []string
 	for _, r := range runs {
 		for _, s := range r.history.Series {
-			if strings.Contains(s.Name, ".") && !slices.Contains(names, s.Name) {
+			if strings.Contains(s.Name, ".") && !hidden[s.Name] && !slices.Contains(names, s.Name) {
 				names = append(names, s.Name)
 			}
 		}

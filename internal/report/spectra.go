@@ -45,16 +45,25 @@ func spectrumStyles(runs []*Run, given []*analysis.Spectrum) []int {
 }
 
 func spectrumChart(given []*analysis.Spectrum, styles []int) template.HTML {
-	c := chart{Title: "singular values of the covariance", X: "dimension (sorted)", Y: "ln singular value", Counts: true}
+	c := spectrumAxes("singular values of the covariance")
 	for i, s := range given {
-		y, falls := s.Drawn(analysis.Ln)
-		l := line{Style: styles[i], Label: s.Label, Y: y, Falls: falls && len(y) > 0}
-		for j := range y {
-			l.X = append(l.X, float64(j))
-		}
-		c.Lines = append(c.Lines, l)
+		c.Lines = append(c.Lines, spectrumLine(s, styles[i], s.Label))
 	}
 	return c.svg()
+}
+
+// spectrumAxes are those of a log spectrum.
+func spectrumAxes(title string) chart {
+	return chart{Title: title, X: "dimension (sorted)", Y: "ln singular value", Counts: true}
+}
+
+func spectrumLine(s *analysis.Spectrum, style int, label string) line {
+	y, falls := s.Drawn(analysis.Ln)
+	l := line{Style: style, Label: label, Y: y, Falls: falls && len(y) > 0}
+	for j := range y {
+		l.X = append(l.X, float64(j))
+	}
+	return l
 }
 
 // spectraText says how the numbers came about.
