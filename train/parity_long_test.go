@@ -1,0 +1,5 @@
+//go:build long
+
+package train
+
+func init() { parityAll = true }
