@@ -24,12 +24,21 @@ var shown = []struct{ name, title string }{
 // hidden are numbers that summaries tell better.
 var hidden = map[string]bool{"epoch": true, "time": true, "wait": true, "monitor.time": true}
 
+// titles word the numbers of the monitor.
+var titles = map[string]string{
+	"rankme_r": "RankMe of r", "rankme_z": "RankMe of z", "live_r": "live dimensions of r", "live_z": "live dimensions of z",
+	"knn_top1": "kNN, top-1", "probe_top1": "online probe, top-1",
+}
+
 // titleOf words the name of a series.
 func titleOf(name string) string {
 	for _, s := range shown {
 		if s.name == name {
 			return s.title
 		}
+	}
+	if title := titles[name]; title != "" {
+		return title
 	}
 	return strings.ReplaceAll(name, "_", " ")
 }

@@ -125,7 +125,7 @@ func TestPageComparesRuns(t *testing.T) {
 		"b not ended 40 4 640 1.413 1.413 (step 39) 50.0 % 20.0 s 64 10.0 % 51.50",
 		"What differs: setting a b d0 – 12 projector mlp – projector_dim 128 – batch_extra – 7",
 		"Settings that are the same method simclr batch 16 step_at [0.6, 0.8] seed 1",
-		"Learning curves", "contrastive accuracy", "Monitor", "rankme r", "Each point is the mean of successive steps")
+		"Learning curves", "contrastive accuracy", "Monitor", "RankMe of r", "Each point is the mean of successive steps")
 	if strings.Contains(text, "cannot be compared") {
 		t.Error("losses of the same kind are called incomparable")
 	}
