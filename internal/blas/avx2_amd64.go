@@ -4,19 +4,23 @@
 
 package blas
 
-func tile1AVX2(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile1AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile2AVX2(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile2AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile3AVX2(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile3AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile4AVX2(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile4AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile5AVX2(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile5AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile6AVX2(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile6AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
+
+func transposeAVX2(from *float64, ldf int, to *float64, ldt int, n int)
 
 func expSumAVX2(values *float64, n int, top float64) float64
+
+func weighAVX2(values *float64, weights *float64, n int, own float64) float64
 
 func symmetricRowsAVX2(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 

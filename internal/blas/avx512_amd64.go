@@ -4,35 +4,39 @@
 
 package blas
 
-func tile1AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile1AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile2AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile2AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile3AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile3AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile4AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile4AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile5AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile5AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile6AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile6AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile7AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile7AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile8AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile8AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile9AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile9AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile10AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile10AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile11AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile11AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile12AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile12AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile13AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile13AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func tile14AVX512(a *float64, b *float64, c *float64, lda int, ldb int, ldc int, k int, alpha float64)
+func tile14AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
+
+func transposeAVX512(from *float64, ldf int, to *float64, ldt int, n int)
 
 func expSumAVX512(values *float64, n int, top float64) float64
+
+func weighAVX512(values *float64, weights *float64, n int, own float64) float64
 
 func symmetricRowsAVX512(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 

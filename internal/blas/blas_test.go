@@ -156,6 +156,62 @@ func TestExpSum(t *testing.T) {
 	}
 }
 
+func TestTranspose(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	for _, m := range machines() {
+		for _, s := range [][2]int{{1, 1}, {3, 9}, {4, 4}, {8, 8}, {9, 7}, {14, 33}, {16, 24}, {17, 2}} {
+			rows, cols, ldf, ldt := s[0], s[1], s[1]+3, s[0]+2
+			from, to := random(r, rows*ldf), random(r, cols*ldt)
+			before := append([]float64(nil), to...)
+			m.transposeAll(rows, cols, from, ldf, to, ldt)
+			for j := range cols {
+				for i := range ldt {
+					want := before[j*ldt+i]
+					if i < rows {
+						want = from[i*ldf+j]
+					}
+					if to[j*ldt+i] != want {
+						t.Fatalf("%s, %v: element %d, %d is %v, want %v", m.name, s, j, i, to[j*ldt+i], want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestWeigh(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 18))
+	for _, m := range machines() {
+		for n := range 40 {
+			values, weights, want := random(r, n), random(r, n), make([]float64, n)
+			var total float64
+			for i, v := range values {
+				want[i] = v * (weights[i] + 0.7)
+				total += want[i]
+			}
+			sum := m.weighAll(values, weights, 0.7)
+			near(t, m.name, 1, values, want)
+			near(t, m.name, n, []float64{sum}, []float64{total})
+		}
+	}
+}
+
+// Small products and passes allocate nothing.
+func TestNothingIsAllocated(t *testing.T) {
+	r := rand.New(rand.NewPCG(19, 20))
+	const n, d = 128, 16
+	a, b, c := random(r, n*d), random(r, n*d), make([]float64, n*n)
+	g := implementation{mach: used}
+	if got := testing.AllocsPerRun(20, func() {
+		g.Dgemm(blas.NoTrans, blas.Trans, n, n, d, 1, a, d, b, d, 0, c, n)
+		g.Dgemm(blas.Trans, blas.NoTrans, n, d, n, 1, c, n, a, d, 1, b, d)
+		Transpose(n, d, a, d, b, n)
+		ExpSum(c, 100)
+	}); got >= 1 { // the pool may be emptied at times
+		t.Errorf("%v allocations", got)
+	}
+}
+
 // The number of cores changes no bit.
 func TestCoresDoNotMatter(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))

@@ -36,8 +36,7 @@ func (g implementation) Dgemm(ta, tb blas.Transpose, m, n, k int, alpha float64,
 		g.Implementation.Dgemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
-	scale(whole, m, n, beta, c, ldc)
-	g.mach.product(whole, m, n, k, alpha, of(ta, a, lda), of(tb, b, ldb), c, ldc)
+	product{g.mach, whole, m, n, k, alpha, beta, of(ta, a, lda), of(tb, b, ldb), c, ldc}.run()
 }
 
 // Dsyrk computes the triangle ul of c = alpha·a·aᵀ + beta·c, or of aᵀ·a if transposed.
@@ -50,10 +49,8 @@ func (g implementation) Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha fl
 		g.Implementation.Dsyrk(ul, t, n, k, alpha, a, lda, beta, c, ldc)
 		return
 	}
-	p := triangle(ul)
-	scale(p, n, n, beta, c, ldc)
 	o := of(t, a, lda)
-	g.mach.product(p, n, n, k, alpha, o, o.transposed(), c, ldc)
+	product{g.mach, triangle(ul), n, n, k, alpha, beta, o, o.transposed(), c, ldc}.run()
 }
 
 // Dsyr2k computes the triangle ul of c = alpha·(a·bᵀ + b·aᵀ) + beta·c, or of
@@ -67,11 +64,9 @@ func (g implementation) Dsyr2k(ul blas.Uplo, t blas.Transpose, n, k int, alpha f
 		g.Implementation.Dsyr2k(ul, t, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
-	p := triangle(ul)
-	scale(p, n, n, beta, c, ldc)
-	x, y := of(t, a, lda), of(t, b, ldb)
-	g.mach.product(p, n, n, k, alpha, x, y.transposed(), c, ldc)
-	g.mach.product(p, n, n, k, alpha, y, x.transposed(), c, ldc)
+	p, x, y := triangle(ul), of(t, a, lda), of(t, b, ldb)
+	product{g.mach, p, n, n, k, alpha, beta, x, y.transposed(), c, ldc}.run()
+	product{g.mach, p, n, n, k, alpha, 1, y, x.transposed(), c, ldc}.run()
 }
 
 // Dsymv computes y = alpha·a·x + beta·y from the triangle ul of a.

@@ -5,19 +5,25 @@ import "unsafe"
 // machine is one implementation of the inner loops; portable.go says what they do.
 type machine struct {
 	name       string
-	rows, cols int // of the largest tile
-	// tile adds alpha·a·b to c, rows×cols: a has k lines of rows numbers, lda apart, b k
-	// lines of cols numbers, ldb apart.
-	tile          func(rows int, a, b, c *float64, lda, ldb, ldc, k int, alpha float64)
+	rows, cols int        // of the largest tile
+	tiles      []tileFunc // by their rows
+	// transpose writes lanes lines of n numbers, ldf apart, as n lines of lanes numbers,
+	// ldt apart; n is a multiple of lanes.
+	transpose     func(from *float64, ldf int, to *float64, ldt, n int)
+	lanes         int
+	weigh         func(values, weights *float64, n int, own float64) float64
 	expSum        func(values *float64, n int, top float64) float64
-	expStep       int // expSum takes multiples of this
+	expStep       int // expSum and weigh take multiples of this
 	symmetricRows func(a *float64, lda, n int, x, y, s, out *float64)
 	symmetricStep int // … and symmetricRows of this
 	rotate        func(z *float64, ld, n int, cs *float64)
 	rotateCols    int // columns that rotate turns
 }
 
-type tileFunc func(a, b, c *float64, lda, ldb, ldc, k int, alpha float64)
+// tileFunc writes c = alpha·a·b + beta·c, a few rows of cols numbers, ldc apart, and does
+// not read c if beta is 0: the numbers of a that one row needs are lda apart, those of
+// neighbouring rows step apart; b has k lines of cols numbers, ldb apart.
+type tileFunc func(a, b, c *float64, step, lda, ldb, ldc, k int, alpha, beta float64)
 
 // used is the implementation that this processor runs.
 var used = machines()[0]

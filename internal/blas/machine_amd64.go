@@ -21,20 +21,16 @@ func machines() []*machine {
 
 var avx512Machine = machine{
 	name: "avx512", rows: 14, cols: 16,
-	tile: func(rows int, a, b, c *float64, lda, ldb, ldc, k int, alpha float64) {
-		tilesAVX512[rows](a, b, c, lda, ldb, ldc, k, alpha)
-	},
-	expSum: expSumAVX512, expStep: 16,
+	tiles: tilesAVX512[:], transpose: transposeAVX512, lanes: 8,
+	expSum: expSumAVX512, weigh: weighAVX512, expStep: 16,
 	symmetricRows: symmetricRowsAVX512, symmetricStep: 8,
 	rotate: rotateAVX512, rotateCols: 32,
 }
 
 var avx2Machine = machine{
 	name: "avx2", rows: 6, cols: 8,
-	tile: func(rows int, a, b, c *float64, lda, ldb, ldc, k int, alpha float64) {
-		tilesAVX2[rows](a, b, c, lda, ldb, ldc, k, alpha)
-	},
-	expSum: expSumAVX2, expStep: 8,
+	tiles: tilesAVX2[:], transpose: transposeAVX2, lanes: 4,
+	expSum: expSumAVX2, weigh: weighAVX2, expStep: 8,
 	symmetricRows: symmetricRowsAVX2, symmetricStep: 4,
 	rotate: rotateAVX2, rotateCols: 16,
 }

@@ -4,28 +4,54 @@ import "math"
 
 // The portable implementation: the meaning of every function of a machine.
 var portableMachine = machine{
-	name: "portable", rows: 4, cols: 4, tile: tile,
-	expSum: expSum, expStep: 1, symmetricRows: symmetricRows, symmetricStep: 1,
+	name: "portable", rows: 4, cols: 4, tiles: []tileFunc{1: tile(1), 2: tile(2), 3: tile(3), 4: tile(4)},
+	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, expStep: 1,
+	symmetricRows: symmetricRows, symmetricStep: 1,
 	rotate: rotate, rotateCols: 4,
 }
 
-func tile(rows int, pa, pb, pc *float64, lda, ldb, ldc, k int, alpha float64) {
-	a, b, c := view(pa, (k-1)*lda+rows), view(pb, (k-1)*ldb+4), view(pc, (rows-1)*ldc+4)
-	for i := range rows {
-		var s0, s1, s2, s3 float64
-		for l := range k {
-			x, v := a[l*lda+i], (*[4]float64)(b[l*ldb:])
-			s0 += x * v[0]
-			s1 += x * v[1]
-			s2 += x * v[2]
-			s3 += x * v[3]
+func tile(rows int) tileFunc {
+	return func(pa, pb, pc *float64, step, lda, ldb, ldc, k int, alpha, beta float64) {
+		a, b, c := view(pa, (rows-1)*step+(k-1)*lda+1), view(pb, (k-1)*ldb+4), view(pc, (rows-1)*ldc+4)
+		for i := range rows {
+			var s0, s1, s2, s3 float64
+			for l := range k {
+				x, v := a[i*step+l*lda], (*[4]float64)(b[l*ldb:])
+				s0 += x * v[0]
+				s1 += x * v[1]
+				s2 += x * v[2]
+				s3 += x * v[3]
+			}
+			out := (*[4]float64)(c[i*ldc:])
+			if beta == 0 {
+				*out = [4]float64{alpha * s0, alpha * s1, alpha * s2, alpha * s3}
+				continue
+			}
+			out[0] = beta*out[0] + alpha*s0
+			out[1] = beta*out[1] + alpha*s1
+			out[2] = beta*out[2] + alpha*s2
+			out[3] = beta*out[3] + alpha*s3
 		}
-		out := (*[4]float64)(c[i*ldc:])
-		out[0] += alpha * s0
-		out[1] += alpha * s1
-		out[2] += alpha * s2
-		out[3] += alpha * s3
 	}
+}
+
+func transpose(pf *float64, ldf int, pt *float64, ldt, n int) {
+	from, to := view(pf, 3*ldf+n), view(pt, (n-1)*ldt+4)
+	f0, f1, f2, f3 := from[:n], from[ldf:][:n], from[2*ldf:][:n], from[3*ldf:][:n]
+	for j := range n {
+		*(*[4]float64)(to[j*ldt:]) = [4]float64{f0[j], f1[j], f2[j], f3[j]}
+	}
+}
+
+// weigh multiplies each of n values by its weight plus own, and returns the sum.
+func weigh(pv, pw *float64, n int, own float64) (sum float64) {
+	weights := view(pw, n)
+	for i, v := range view(pv, n) {
+		v *= weights[i] + own
+		*at(pv, i) = v
+		sum += v
+	}
+	return sum
 }
 
 // expSum replaces the n values by e^(value−top), 0 below e^−708, and returns their sum.

@@ -58,48 +58,82 @@ func (p part) covers(i0, i1, j0, j1 int) (some, all bool) {
 	return true, true
 }
 
-// product adds alpha·a·b to c, [m,n] with rows ldc apart, a being [m,k] and b [k,n].
-func (mach *machine) product(p part, m, n, k int, alpha float64, a, b operand, c []float64, ldc int) {
-	if m == 0 || n == 0 || k == 0 || alpha == 0 {
+// product is c = alpha·a·b + beta·c, or a part of it, c being [m,n] with rows ldc apart,
+// a [m,k] and b [k,n].
+type product struct {
+	*machine
+	part        part
+	m, n, k     int
+	alpha, beta float64
+	a, b        operand
+	c           []float64
+	ldc         int
+}
+
+func (p product) run() {
+	if p.m == 0 || p.n == 0 {
 		return
 	}
-	rowBlocks, colBlocks := (m+blockRows-1)/blockRows, (n+blockCols-1)/blockCols
-	block := func(task int, s *scratch) {
-		i, j := task/colBlocks*blockRows, task%colBlocks*blockCols
-		rows, cols := min(blockRows, m-i), min(blockCols, n-j)
-		if some, _ := p.covers(i, i+rows, j, j+cols); !some {
-			return
-		}
-		for l := 0; l < k; l += blockDepth {
-			depth := min(blockDepth, k-l)
-			x := panels{&s.a[0], 0, true}
-			if a.row == 1 && a.col <= directLine {
-				x = panels{&a.data[i+l*a.col], a.col, false}
-			} else {
-				mach.packRows(s, a, i, l, rows, depth)
-			}
-			y := panels{&s.b[0], mach.cols, true}
-			if b.col == 1 && b.row <= directLine && cols%mach.cols == 0 {
-				y = panels{&b.data[l*b.row+j], b.row, false}
-			} else {
-				mach.packCols(s, b, l, j, depth, cols)
-			}
-			mach.block(s, p, i, j, rows, cols, depth, alpha, x, y, c, ldc)
-		}
+	if p.k == 0 || p.alpha == 0 {
+		scale(p.part, p.m, p.n, p.beta, p.c, p.ldc)
+		return
 	}
-	parallel(rowBlocks*colBlocks, m*n/2*k < smallProduct, block)
+	tasks := (p.m + blockRows - 1) / blockRows * p.colBlocks()
+	if tasks == 1 || p.m*p.n/2*p.k < smallProduct {
+		s := scratches.Get().(*scratch)
+		for i := range tasks {
+			p.task(i, s)
+		}
+		scratches.Put(s)
+		return
+	}
+	shared := p // only this one leaves the stack
+	parallel(tasks, false, shared.task)
+}
+
+func (p *product) colBlocks() int { return (p.n + blockCols - 1) / blockCols }
+
+// task computes one block of the result.
+func (p *product) task(task int, s *scratch) {
+	i, j := task/p.colBlocks()*blockRows, task%p.colBlocks()*blockCols
+	rows, cols := min(blockRows, p.m-i), min(blockCols, p.n-j)
+	if some, _ := p.part.covers(i, i+rows, j, j+cols); !some {
+		return
+	}
+	beta := p.beta
+	for l := 0; l < p.k; l += blockDepth {
+		depth := min(blockDepth, p.k-l)
+		x := panels{data: &s.a[0], packed: true}
+		if p.a.row == 1 && p.a.col <= directLine || p.a.col == 1 && p.a.row <= directRow {
+			x = panels{data: &p.a.data[i*p.a.row+l*p.a.col], step: p.a.row, ld: p.a.col}
+		} else {
+			p.packRows(s, p.a, i, l, rows, depth)
+		}
+		y := panels{data: &s.b[0], ld: p.cols, packed: true}
+		if p.b.col == 1 && p.b.row <= directLine && cols%p.cols == 0 {
+			y = panels{data: &p.b.data[l*p.b.row+j], ld: p.b.row}
+		} else {
+			p.packCols(s, p.b, l, j, depth, cols)
+		}
+		p.block(s, i, j, rows, cols, depth, beta, x, y)
+		beta = 1
+	}
 }
 
 // directLine is how long the lines of an operand may be, at most, for it to be used where
-// it lies: longer ones fall into too few sets of the caches.
-const directLine = 512
+// it lies: longer ones fall into too few sets of the caches. directRow is the same where
+// a tile takes numbers of all its rows at once.
+const (
+	directLine = 512
+	directRow  = 128
+)
 
 // panels is an operand in the order in which tiles take it: packed panel by panel, or
-// in place, in lines ld apart.
+// in place, in lines ld apart and the rows of a step apart.
 type panels struct {
-	data   *float64
-	ld     int
-	packed bool
+	data     *float64
+	step, ld int
+	packed   bool
 }
 
 // scratch is the memory of one goroutine.
@@ -168,13 +202,7 @@ func (mach *machine) packRows(s *scratch, a operand, i, l, rows, depth int) {
 				copy(out[d*r:][:r], a.data[i+(l+d)*a.col:])
 			}
 		} else {
-			for u := range r {
-				from := a.data[(i+u)*a.row+l:][:depth]
-				to := out[u:]
-				for d, v := range from {
-					to[d*r] = v
-				}
-			}
+			mach.transposeAll(r, depth, a.data[i*a.row+l:], a.row, out, r)
 		}
 		out, i = out[r*depth:], i+r
 	}
@@ -196,20 +224,14 @@ func (mach *machine) packCols(s *scratch, b operand, l, j, depth, cols int) {
 			}
 			continue
 		}
-		for u := range have {
-			from := b.data[l+(j+u)*b.col:][:depth]
-			to := out[u:]
-			for d, v := range from {
-				to[d*w] = v
-			}
-		}
+		mach.transposeAll(have, depth, b.data[l+j*b.col:], b.col, out, w)
 	}
 }
 
 // block multiplies the operands of a block, rows×cols of c from (i0, j0) on.
-func (mach *machine) block(s *scratch, p part, i0, j0, rows, cols, depth int, alpha float64, x, y panels, c []float64, ldc int) {
-	n, base, extra := mach.slivers(rows)
-	w := mach.cols
+func (p *product) block(s *scratch, i0, j0, rows, cols, depth int, beta float64, x, y panels) {
+	n, base, extra := p.slivers(rows)
+	w := p.cols
 	for j := 0; j < cols; j += w {
 		have := min(w, cols-j)
 		b := at(y.data, j)
@@ -222,22 +244,25 @@ func (mach *machine) block(s *scratch, p part, i0, j0, rows, cols, depth int, al
 			if q < extra {
 				r++
 			}
-			a, lda := at(x.data, i), x.ld
+			a, step, lda := at(x.data, i*x.step), x.step, x.ld
 			if x.packed {
-				a, lda = at(x.data, i*depth), r
+				a, step, lda = at(x.data, i*depth), 1, r
 			}
 			row, col := i0+i, j0+j
-			some, all := p.covers(row, row+r, col, col+have)
-			switch to := row*ldc + col; {
+			some, all := p.part.covers(row, row+r, col, col+have)
+			switch to := row*p.ldc + col; {
 			case all && have == w:
-				mach.tile(r, a, b, &c[to], lda, y.ld, ldc, depth, alpha)
+				p.tiles[r](a, b, &p.c[to], step, lda, y.ld, p.ldc, depth, p.alpha, beta)
 			case some:
-				clear(s.edge[:r*w])
-				mach.tile(r, a, b, &s.edge[0], lda, y.ld, w, depth, alpha)
+				p.tiles[r](a, b, &s.edge[0], step, lda, y.ld, w, depth, p.alpha, 0)
 				for u := range r {
 					for v := range have {
-						if in, _ := p.covers(row+u, row+u+1, col+v, col+v+1); in {
-							c[to+u*ldc+v] += s.edge[u*w+v]
+						if in, _ := p.part.covers(row+u, row+u+1, col+v, col+v+1); in {
+							c, sum := &p.c[to+u*p.ldc+v], s.edge[u*w+v]
+							if beta != 0 {
+								sum += beta * *c
+							}
+							*c = sum
 						}
 					}
 				}

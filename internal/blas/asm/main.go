@@ -34,7 +34,9 @@ func main() {
 	for rows := 1; rows <= v.rows; rows++ {
 		v.tile(rows)
 	}
+	v.transpose()
 	v.exponential()
+	v.weigh()
 	v.symmetricRows()
 	v.rotations()
 	if err := os.WriteFile(*tables, v.table(), 0o644); err != nil {
@@ -99,14 +101,24 @@ func loop(label string, counter reg.GPVirtual, step int, body func()) {
 	Label(label + "_end")
 }
 
-// tile writes c += alpha·a·b: the rows of a lie side by side in each of k lines that are
-// lda apart, the two vectors of b likewise in lines ldb apart.
+// tile writes c = alpha·a·b + beta·c, c not being read if beta is 0: the rows of a are
+// step apart in each of k lines that are lda apart, the two vectors of b lie side by side
+// in lines ldb apart.
 func (v isa) tile(rows int) {
-	TEXT(fmt.Sprintf("tile%d%s", rows, v.name), NOSPLIT, "func(a, b, c *float64, lda, ldb, ldc, k int, alpha float64)")
+	TEXT(fmt.Sprintf("tile%d%s", rows, v.name), NOSPLIT, "func(a, b, c *float64, step, lda, ldb, ldc, k int, alpha, beta float64)")
 	a, b, c, k := pointer("a"), pointer("b"), pointer("c"), pointer("k")
-	lda, ldb, ldc := pointer("lda"), pointer("ldb"), pointer("ldc")
-	for _, ld := range []reg.GPVirtual{lda, ldb, ldc} {
+	step, lda, ldb, ldc := pointer("step"), pointer("lda"), pointer("ldb"), pointer("ldc")
+	for _, ld := range []reg.GPVirtual{step, lda, ldb, ldc} {
 		SHLQ(U8(3), ld)
+	}
+	// Seven rows are reached from a, seven from a pointer of their own.
+	half := strided(a, step, min(rows, 7))
+	bases := []reg.GPVirtual{a}
+	if rows > 7 {
+		second := GP64()
+		IMUL3Q(I8(7), step, second)
+		ADDQ(a, second)
+		bases = append(bases, second)
 	}
 	acc := func(i, j int) reg.VecPhysical { return v.r(2*i + j) }
 	b0, b1 := v.r(2*rows), v.r(2*rows+1)
@@ -122,39 +134,172 @@ func (v isa) tile(rows int) {
 		PREFETCHT0(Mem{Base: line, Disp: 2*v.bytes() - 8})
 		ADDQ(ldc, line)
 	}
-	step := func() {
+	multiply := func() {
 		VMOVUPD(Mem{Base: b}, b0)
 		VMOVUPD(Mem{Base: b, Disp: v.bytes()}, b1)
 		ADDQ(ldb, b)
 		for i := range rows {
 			x := spare[i%2]
-			VBROADCASTSD(Mem{Base: a, Disp: 8 * i}, x)
+			m := half[i%7]
+			m.Base = bases[i/7]
+			VBROADCASTSD(m, x)
 			VFMADD231PD(x, b0, acc(i, 0))
 			VFMADD231PD(x, b1, acc(i, 1))
 		}
-		ADDQ(lda, a)
+		for _, base := range bases {
+			ADDQ(lda, base)
+		}
 	}
 	for _, unroll := range []int{4, 1} {
 		loop(fmt.Sprintf("steps%d", unroll), k, unroll, func() {
 			for range unroll {
-				step()
+				multiply()
 			}
 		})
 	}
 	v.broadcast("alpha", b0)
-	for i := range rows {
-		for j := range 2 {
-			m := Mem{Base: c, Disp: j * v.bytes()}
-			VMOVUPD(m, b1)
-			VFMADD231PD(b0, acc(i, j), b1)
-			VMOVUPD(b1, m)
+	v.broadcast("beta", b1)
+	keep := GP64()
+	p, err := Param("beta").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	MOVQ(p.Addr, keep)
+	write := func(each func(m Mem, acc reg.VecPhysical)) {
+		for i := range rows {
+			for j := range 2 {
+				each(Mem{Base: c, Disp: j * v.bytes()}, acc(i, j))
+			}
+			if i+1 < rows {
+				ADDQ(ldc, c)
+			}
 		}
-		if i+1 < rows {
-			ADDQ(ldc, c)
+		VZEROUPPER()
+		RET()
+	}
+	SHLQ(U8(1), keep) // without its sign
+	JEQ(LabelRef("overwrite"))
+	write(func(m Mem, acc reg.VecPhysical) {
+		VMULPD(m, b1, spare[1])
+		VFMADD231PD(b0, acc, spare[1])
+		VMOVUPD(spare[1], m)
+	})
+	Label("overwrite")
+	write(func(m Mem, acc reg.VecPhysical) {
+		VMULPD(b0, acc, acc)
+		VMOVUPD(acc, m)
+	})
+}
+
+// strided returns the places of n ≤ 8 lines, step bytes apart, from base on.
+func strided(base, step reg.GPVirtual, n int) []Mem {
+	times := func(k int8) reg.GPVirtual {
+		r := GP64()
+		IMUL3Q(I8(k), step, r)
+		return r
+	}
+	at := []Mem{{Base: base}, {Base: base, Index: step, Scale: 1}, {Base: base, Index: step, Scale: 2}}
+	if n > 3 {
+		three := times(3)
+		at = append(at, Mem{Base: base, Index: three, Scale: 1}, Mem{Base: base, Index: step, Scale: 4})
+		if n > 5 {
+			at = append(at, Mem{Base: base, Index: times(5), Scale: 1}, Mem{Base: base, Index: three, Scale: 2})
+		}
+		if n > 7 {
+			at = append(at, Mem{Base: base, Index: times(7), Scale: 1})
 		}
 	}
+	return at[:n]
+}
+
+// transpose writes lanes lines of n numbers, n a multiple of the vector, as n lines of
+// lanes numbers.
+func (v isa) transpose() {
+	TEXT("transpose"+v.name, NOSPLIT, "func(from *float64, ldf int, to *float64, ldt, n int)")
+	from, to, ldf, ldt, n := pointer("from"), pointer("to"), pointer("ldf"), pointer("ldt"), pointer("n")
+	SHLQ(U8(3), ldf)
+	SHLQ(U8(3), ldt)
+	in, out := strided(from, ldf, v.lanes), strided(to, ldt, v.lanes)
+	x := func(i int) reg.VecPhysical { return v.r(i) }
+	t := func(i int) reg.VecPhysical { return v.r(v.lanes + i) }
+	down := GP64()
+	MOVQ(ldt, down)
+	SHLQ(U8(uint8(map[int]int{8: 3, 4: 2}[v.lanes])), down)
+	loop("blocks", n, v.lanes, func() {
+		for i, m := range in {
+			VMOVUPD(m, x(i))
+		}
+		for i := 0; i < v.lanes; i += 2 { // even columns of two lines, odd columns of them
+			VUNPCKLPD(x(i+1), x(i), t(i))
+			VUNPCKHPD(x(i+1), x(i), t(i+1))
+		}
+		for odd := range 2 { // columns are halves or quarters of these
+			if !v.wide {
+				VPERM2F128(U8(0x20), t(odd+2), t(odd), x(odd))
+				VPERM2F128(U8(0x31), t(odd+2), t(odd), x(odd+2))
+				continue
+			}
+			a, b, c, d := t(odd), t(odd+2), t(odd+4), t(odd+6)
+			low0, high0, low1, high1 := x(odd), x(odd+2), x(odd+4), x(odd+6)
+			VSHUFF64X2(U8(0x44), b, a, low0)
+			VSHUFF64X2(U8(0xee), b, a, high0)
+			VSHUFF64X2(U8(0x44), d, c, low1)
+			VSHUFF64X2(U8(0xee), d, c, high1)
+			VSHUFF64X2(U8(0x88), low1, low0, a)
+			VSHUFF64X2(U8(0xdd), low1, low0, b)
+			VSHUFF64X2(U8(0x88), high1, high0, c)
+			VSHUFF64X2(U8(0xdd), high1, high0, d)
+		}
+		for i, m := range out {
+			if v.wide {
+				VMOVUPD(t(i), m)
+			} else {
+				VMOVUPD(x(i), m)
+			}
+		}
+		ADDQ(I8(int8(v.bytes())), from)
+		ADDQ(down, to)
+	})
 	VZEROUPPER()
 	RET()
+}
+
+// weigh writes values[j] *= weights[j] + own, n a multiple of two vectors, and returns
+// the sum of the results.
+func (v isa) weigh() {
+	TEXT("weigh"+v.name, NOSPLIT, "func(values, weights *float64, n int, own float64) float64")
+	values, weights, n := pointer("values"), pointer("weights"), pointer("n")
+	own, sum := v.r(4), []reg.VecPhysical{v.r(5), v.r(6)}
+	v.broadcast("own", own)
+	v.zero(sum[0])
+	v.zero(sum[1])
+	loop("vectors", n, 2*v.lanes, func() {
+		for u := range 2 {
+			VADDPD(Mem{Base: weights, Disp: u * v.bytes()}, own, v.r(u))
+			VMULPD(Mem{Base: values, Disp: u * v.bytes()}, v.r(u), v.r(u))
+			VADDPD(v.r(u), sum[u], sum[u])
+			VMOVUPD(v.r(u), Mem{Base: values, Disp: u * v.bytes()})
+		}
+		ADDQ(I32(int32(2*v.bytes())), values)
+		ADDQ(I32(int32(2*v.bytes())), weights)
+	})
+	VADDPD(sum[1], sum[0], sum[0])
+	v.across(5, 0)
+	Store(xmm[5], ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// across adds up the elements of a register in its first one; spare is another.
+func (v isa) across(r, spare int) {
+	if v.wide {
+		VEXTRACTF64X4(U8(1), zmm[r], ymm[spare])
+		VADDPD(ymm[spare], ymm[r], ymm[r])
+	}
+	VEXTRACTF128(U8(1), ymm[r], xmm[spare])
+	VADDPD(xmm[spare], xmm[r], xmm[r])
+	VUNPCKHPD(xmm[r], xmm[r], xmm[spare])
+	VADDSD(xmm[spare], xmm[r], xmm[r])
 }
 
 // exponential writes values = e^(values − top), n a multiple of two vectors, and
@@ -241,14 +386,7 @@ func (v isa) exponential() {
 		ADDQ(I32(int32(2*v.bytes())), p)
 	})
 	VADDPD(sum[1], sum[0], sum[0])
-	if v.wide {
-		VEXTRACTF64X4(U8(1), zmm[12], ymm[0])
-		VADDPD(ymm[0], ymm[12], ymm[12])
-	}
-	VEXTRACTF128(U8(1), ymm[12], xmm[0])
-	VADDPD(xmm[0], xmm[12], xmm[12])
-	VUNPCKHPD(xmm[12], xmm[12], xmm[0])
-	VADDSD(xmm[0], xmm[12], xmm[12])
+	v.across(12, 0)
 	Store(xmm[12], ReturnIndex(0))
 	VZEROUPPER()
 	RET()
@@ -288,16 +426,8 @@ func (v isa) symmetricRows() {
 		}
 	})
 	for i := range 4 {
-		k := 4 + i
-		if v.wide {
-			VEXTRACTF64X4(U8(1), zmm[k], ymm[14])
-			VADDPD(ymm[14], ymm[k], ymm[k])
-		}
-		VEXTRACTF128(U8(1), ymm[k], xmm[14])
-		VADDPD(xmm[14], xmm[k], xmm[k])
-		VUNPCKHPD(xmm[k], xmm[k], xmm[14])
-		VADDSD(xmm[14], xmm[k], xmm[k])
-		VMOVSD(xmm[k], Mem{Base: out, Disp: 8 * i})
+		v.across(4+i, 14)
+		VMOVSD(xmm[4+i], Mem{Base: out, Disp: 8 * i})
 	}
 	VZEROUPPER()
 	RET()
