@@ -33,30 +33,20 @@ func Covariances(x, xp, z, zp *mat.Dense) (data, augmentation *mat.SymDense, err
 	if err != nil {
 		return nil, nil, err
 	}
-	s.alphas(packed(z), packed(zp))
+	_, symmetric := s.alphas(packed(z), packed(zp))
+	s.laplacian(symmetric)
 	return s.covariances(packed(x), packed(xp), d)
 }
 
-// covariances is Covariances after alphas.
+// covariances is Covariances after laplacian.
 func (s *lossState) covariances(x, xp []float64, d int) (data, augmentation *mat.SymDense, err error) {
 	n := s.n
-	// Σ̂₀ = xᵀ(diag(s·1) − s)x with s = o + oᵀ, o the α beside the diagonal.
-	laplacian := make([]float64, n*n)
-	for i := range n {
-		for j := range n {
-			if i != j {
-				v := s.e[i*n+j]*s.inverse[i] + s.e[j*n+i]*s.inverse[j]
-				laplacian[i*n+j] = -v
-				laplacian[i*n+i] += v
-			}
-		}
-	}
 	scale := 1 / float64(n)
 	weighted, sum := make([]float64, n*d), make([]float64, d*d)
-	gemm(blas.NoTrans, blas.NoTrans, n, d, n, scale, laplacian, n, x, d, 0, weighted, d)
+	gemm(blas.NoTrans, blas.NoTrans, n, d, n, -scale, s.e, n, x, d, 0, weighted, d) // Σ̂₀ = xᵀLx
 	gemm(blas.Trans, blas.NoTrans, d, d, n, 1, x, d, weighted, d, 0, sum, d)
 	data = mat.NewSymDense(d, nil)
-	symmetric(data, sum)
+	symmetrise(data, sum)
 
 	apart := make([]float64, n*d)
 	for i := range n {
@@ -68,13 +58,13 @@ func (s *lossState) covariances(x, xp []float64, d int) (data, augmentation *mat
 	}
 	gemm(blas.Trans, blas.NoTrans, d, d, n, 1, apart, d, weighted, d, 0, sum, d)
 	augmentation = mat.NewSymDense(d, nil)
-	symmetric(augmentation, sum)
+	symmetrise(augmentation, sum)
 	return data, augmentation, nil
 }
 
-// symmetric takes the mean of a matrix that is symmetric but for rounding and its
+// symmetrise takes the mean of a matrix that is symmetric but for rounding and its
 // transpose.
-func symmetric(to *mat.SymDense, from []float64) {
+func symmetrise(to *mat.SymDense, from []float64) {
 	d := to.SymmetricDim()
 	for i := range d {
 		for j := i; j < d; j++ {

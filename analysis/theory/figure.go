@@ -212,7 +212,7 @@ func counting(n int) []float64 {
 	return x
 }
 
-func floats(v []int) []float64 {
+func asFloats(v []int) []float64 {
 	f := make([]float64, len(v))
 	for i, x := range v {
 		f[i] = float64(x)

@@ -69,7 +69,7 @@ func AlignmentFigures(ctx context.Context, o Options) ([]*Figure, error) {
 	}
 	line := func(label string, color int, series [][]float64) analysis.Line {
 		mean, low, high := band(series)
-		return analysis.Line{Label: label, X: floats(outcomes[0].at), Y: mean, Low: low, High: high, Color: color}
+		return analysis.Line{Label: label, X: asFloats(outcomes[0].at), Y: mean, Low: low, High: high, Color: color}
 	}
 	score.Chart = analysis.LineChart{
 		Width: 4.5,

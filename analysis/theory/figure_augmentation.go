@@ -77,7 +77,7 @@ func StrongAugmentationFigures(ctx context.Context, o Options, ks []float64) ([]
 		label := fmt.Sprintf("k = %g", k)
 		mean, low, high := band(series)
 		left.Lines = append(left.Lines, analysis.Line{Label: label, X: counting(c.Dim), Y: mean, Low: low, High: high, Color: i, Dots: true})
-		steps := floats(outcomes[i][0].at)
+		steps := asFloats(outcomes[i][0].at)
 		for half, noise := range []float64{0, k} {
 			mean, low, high := band(halves[half])
 			panels[half].Lines = append(panels[half].Lines, analysis.Line{Label: label, X: steps, Y: mean, Low: low, High: high, Color: i})

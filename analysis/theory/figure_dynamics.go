@@ -72,7 +72,7 @@ func DynamicsFigures(ctx context.Context, o Options) ([]*Figure, error) {
 			for n := range y {
 				y[n] = math.Log(first.sigma[i][n][k])
 			}
-			line := analysis.Line{X: floats(first.at), Y: y, Shade: 1 - 0.95*float64(k)/float64(c.Dim-1)}
+			line := analysis.Line{X: asFloats(first.at), Y: y, Shade: 1 - 0.95*float64(k)/float64(c.Dim-1)}
 			if i == 0 && (k == 0 || k == c.Dim-1) {
 				line.Label = fmt.Sprintf("singular value %d", k+1)
 			}

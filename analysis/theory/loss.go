@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/floats"
 
 	fast "onnxclr/internal/blas"
 )
@@ -47,11 +47,10 @@ type lossState struct {
 
 	e, other    []float64 // [N,N], or [2N,2N] for NTXent
 	inverse     []float64 // 1/Z
-	square      []float64 // |zᵢ|²/2, or |zᵢ| of unit rows
-	left, right []float64 // factors of logits, and what multiplies E
-	product     []float64 // E times that
+	square      []float64 // |zᵢ| of unit rows
+	left, right []float64 // factors of logits
 	unit, dunit []float64 // [2N,D]
-	own, column []float64 // α_ii, Σ_j α_ji
+	own         []float64 // α_ii
 	onlyGeneral bool      // for tests: the way for logits of any size
 }
 
@@ -70,11 +69,10 @@ func newLossState(loss Loss, temperature float64, n, d int) (*lossState, error) 
 	default:
 		return nil, fmt.Errorf("loss is %q, want one of %v", loss, Losses)
 	}
-	wide := max(2*d, d+2)
 	s.e, s.other = make([]float64, rows*rows), make([]float64, rows*rows)
 	s.square, s.unit, s.dunit = make([]float64, 2*n), make([]float64, 2*n*d), make([]float64, 2*n*d)
-	s.left, s.right, s.product = make([]float64, n*wide), make([]float64, n*wide), make([]float64, n*wide)
-	s.own, s.column, s.inverse = make([]float64, n), make([]float64, n), make([]float64, rows)
+	s.left, s.right = make([]float64, n*(d+2)), make([]float64, n*(d+2))
+	s.own, s.inverse = make([]float64, n), make([]float64, rows)
 	return s, nil
 }
 
@@ -103,83 +101,115 @@ const safeExponent = 600
 // is symmetric.
 func (s *lossState) alphas(z, zp []float64) (total float64, symmetric bool) {
 	n, d := s.n, s.d
+	// The logits zᵢ·zⱼ − |zᵢ|²/2 − |zⱼ|²/2 as one product.
+	fast.Transpose(n, d, z, d, s.left, n)
+	copy(s.right, s.left[:n*d])
 	for i := range n {
 		zi, zpi := z[i*d:i*d+d], zp[i*d:i*d+d]
 		var square, apart float64
 		for k, v := range zi {
+			away := v - zpi[k]
 			square += v * v
-			apart += (v - zpi[k]) * (v - zpi[k])
-			s.left[k*n+i] = v
-			s.right[k*n+i] = v
+			apart += away * away
 		}
 		s.own[i] = -apart / 2
-		// The logits zᵢ·zⱼ − |zᵢ|²/2 − |zⱼ|²/2 as one product.
 		s.left[d*n+i], s.left[(d+1)*n+i] = -square/2, 1
 		s.right[d*n+i], s.right[(d+1)*n+i] = 1, -square/2
+		total -= s.own[i]
 	}
-	logits := func() {
-		gemm(blas.Trans, blas.NoTrans, n, n, d+2, 1, s.left, n, s.right, n, 0, s.e, n)
-		for i, own := range s.own {
-			s.e[i*n+i] = own
-		}
+	symmetric = !s.onlyGeneral && s.symmetric()
+	if !symmetric {
+		total += s.general()
 	}
-	logits()
-	if symmetric = !s.onlyGeneral; symmetric {
-		least := math.Inf(1)
-		for i := range n {
-			s.inverse[i] = fast.ExpSum(s.e[i*n:i*n+n], 0)
-			least = min(least, s.inverse[i])
-		}
-		if symmetric = least > math.Exp(-safeExponent); !symmetric {
-			logits()
-		}
+	var z0 product
+	for i, sum := range s.inverse {
+		z0.times(sum)
+		s.inverse[i] = 1 / sum
+		s.own[i] = s.e[i*n+i] * s.inverse[i]
+		s.e[i*n+i] = 0
 	}
-	for i, own := range s.own {
-		row, top := s.e[i*n:i*n+n], 0.0
-		if !symmetric {
-			top = largest(row)
-			s.inverse[i] = fast.ExpSum(row, top)
-		}
-		total += math.Log(s.inverse[i]) + top - own
-		s.inverse[i] = 1 / s.inverse[i]
-		s.own[i] = row[i] * s.inverse[i]
-		row[i] = 0
-	}
-	return total, symmetric
+	return total + z0.log(), symmetric
 }
 
-// eq2: with o the α beside the diagonal, c_i = Σ_j α_ji of them,
-//
-//	∂L/∂zᵢ  = ((o + oᵀ)z)ᵢ − (1−α_ii) z′ᵢ − cᵢ zᵢ
-//	∂L/∂z′ᵢ = (1−α_ii)(z′ᵢ − zᵢ)
+// logits writes those of rows [from, to) and columns from a first one on to e.
+func (s *lossState) logits(from, to, first int) {
+	n := s.n
+	gemm(blas.Trans, blas.NoTrans, to-from, n-first, s.d+2, 1, s.left[from:], n, s.right[first:], n, 0, s.e[from*n+first:], n)
+	for i := from; i < to; i++ {
+		s.e[i*n+i] = s.own[i]
+	}
+}
+
+// symmetric computes E = e^logit, each pair of samples once, and its sums Z, to inverse.
+// It reports whether these are far from underflow.
+func (s *lossState) symmetric() bool {
+	const block = 16
+	n, least := s.n, math.Inf(1)
+	for from := 0; from < n; from += block {
+		to := min(from+block, n)
+		s.logits(from, to, from)
+		for i := from; i < to; i++ {
+			row := s.e[i*n : i*n+n]
+			s.inverse[i] = floats.Sum(row[:from]) + fast.ExpSum(row[from:], 0)
+			least = min(least, s.inverse[i])
+		}
+		if to < n {
+			fast.Transpose(to-from, n-to, s.e[from*n+to:], n, s.e[to*n+from:], n)
+		}
+	}
+	return least > math.Exp(-safeExponent)
+}
+
+// general is the same for logits of any size, each row of E divided by its largest
+// element, the sum of whose logits it returns.
+func (s *lossState) general() (tops float64) {
+	n := s.n
+	s.logits(0, n, 0)
+	for i := range n {
+		row := s.e[i*n : i*n+n]
+		top := largest(row)
+		s.inverse[i] = fast.ExpSum(row, top)
+		tops += top
+	}
+	return tops
+}
+
+// laplacian makes the E of alphas −L: o + oᵀ, o the α beside the diagonal, and on it
+// the negative sums of its rows.
+func (s *lossState) laplacian(symmetric bool) {
+	n := s.n
+	for i := range n {
+		row := s.e[i*n : i*n+n]
+		if symmetric {
+			row[i] = -fast.Weigh(row, s.inverse, s.inverse[i])
+			continue
+		}
+		for j := range i {
+			v := row[j]*s.inverse[i] + s.e[j*n+i]*s.inverse[j]
+			row[j], s.e[j*n+i] = v, v
+			row[i] -= v
+			s.e[j*n+j] -= v
+		}
+	}
+}
+
+// eq2: ∂L/∂z′ᵢ = (1−α_ii)(z′ᵢ − zᵢ) and ∂L/∂zᵢ = −(Lz)ᵢ − ∂L/∂z′ᵢ, L the Laplacian of
+// the weights o + oᵀ, o the α beside the diagonal.
 func (s *lossState) eq2(z, dz []float64) float64 {
 	n, d := s.n, s.d
 	zp, dzp := z[n*d:], dz[n*d:]
 	total, symmetric := s.alphas(z[:n*d], zp)
-	// What E and Eᵀ multiply: z and z/Z.
-	w := 2 * d
-	for i := range n {
-		zi, both, inverse := z[i*d:i*d+d], s.right[i*w:i*w+w], s.inverse[i]
-		for k, v := range zi {
-			both[k], both[d+k] = v, inverse*v
-		}
-	}
-	if symmetric {
-		gemm(blas.Trans, blas.NoTrans, n, w, n, 1, s.e, n, s.right, w, 0, s.product, w)
-		blas64.Implementation().Dsymv(blas.Upper, n, 1, s.e, n, s.inverse, 1, 0, s.column, 1)
-	} else {
-		gemm(blas.NoTrans, blas.NoTrans, n, d, n, 1, s.e, n, s.right, w, 0, s.product, w)
-		gemm(blas.Trans, blas.NoTrans, n, d, n, 1, s.e, n, s.right[d:], w, 0, s.product[d:], w)
-		blas64.Implementation().Dgemv(blas.Trans, n, n, 1, s.e, n, s.inverse, 1, 0, s.column, 1)
-	}
+	s.laplacian(symmetric)
 	scale := 1 / float64(n)
-	for i := range n {
-		away, c, inverse := 1-s.own[i], s.column[i], s.inverse[i]
-		p, zi, zpi := s.product[i*w:i*w+w], z[i*d:i*d+d], zp[i*d:i*d+d]
+	gemm(blas.Trans, blas.NoTrans, n, d, n, scale, s.e, n, z, d, 0, dz, d)
+	for i, own := range s.own {
+		away := scale * (1 - own)
+		zi, zpi := z[i*d:i*d+d], zp[i*d:i*d+d]
 		gi, gpi := dz[i*d:i*d+d], dzp[i*d:i*d+d]
-		for k := range zi {
-			gi[k] = scale * (inverse*p[k] + p[d+k] - away*zpi[k] - c*zi[k])
-			gpi[k] = scale * away * (zpi[k] - zi[k])
+		for k, v := range zi {
+			g := away * (zpi[k] - v)
+			gpi[k] = g
+			gi[k] -= g
 		}
 	}
 	return total * scale
@@ -220,6 +250,23 @@ func (s *lossState) dot(z, dz []float64) float64 {
 	}
 	return total / float64(n)
 }
+
+// product is one of positive numbers below 10³⁰⁰ and above its inverse, whose logarithm
+// takes fewer of them than there are factors.
+type product struct{ rest, logs float64 }
+
+func (p *product) times(factor float64) {
+	if p.rest == 0 {
+		p.rest = 1
+	}
+	p.rest *= factor
+	if p.rest > 1e5 || p.rest < 1e-5 {
+		p.logs += math.Log(p.rest)
+		p.rest = 1
+	}
+}
+
+func (p *product) log() float64 { return p.logs + math.Log(p.rest) }
 
 // largestSquare returns the largest |row|² of rows of d numbers.
 func largestSquare(rows []float64, d int) (most float64) {
