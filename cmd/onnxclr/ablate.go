@@ -18,13 +18,13 @@ import (
 	"onnxclr/importer"
 	"onnxclr/internal/file"
 	"onnxclr/internal/study"
-	"onnxclr/train"
+	"onnxclr/train/data"
 )
 
 type ablateOptions struct {
 	scale, data, out, arch       string
 	seeds, parallel, probeEpochs int
-	only, set                    []string
+	only, set, reuse             []string
 	dry                          bool
 }
 
@@ -42,7 +42,11 @@ would type; --dry-run lists them.
 DIR receives cells/, table (results.json, cells.csv), spectra of all variants in one chart and
 report.html, in which the paper's numbers stand in a column of their own. What is done is not done
 again: interrupted or killed, the same command line continues to the same results. A cell that
-fails is reported, and the others go on.`,
+fails is reported, and the others go on.
+
+Studies share runs: with --reuse, what another grid has done by the same command lines on the
+same images is copied from there, whatever its variant is called; taken.txt in a cell's folder
+says from where. Results are the same as if it had been run again.`,
 	example: "onnxclr ablate table1 --scale cifar10 --data images.tar --seeds 3 -o table1",
 	prepare: func(f *pflag.FlagSet) action {
 		o := &ablateOptions{}
@@ -55,6 +59,7 @@ fails is reported, and the others go on.`,
 		f.StringVar(&o.arch, "arch", "", "another `network` than the study's, such as resnet18")
 		f.IntVar(&o.probeEpochs, "probe-epochs", 100, "`epochs` of the linear probe")
 		f.IntVar(&o.parallel, "parallel", 1, "`cells` at a time")
+		f.StringArrayVar(&o.reuse, "reuse", nil, "`folder` of another grid, from which equal steps that are done are taken; may be repeated")
 		f.BoolVar(&o.dry, "dry-run", false, "list the cells and what they take, and stop")
 		return o.run
 	},
@@ -86,6 +91,9 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 		return usageError(err.Error())
 	}
 	options := study.Options{Data: o.data, Seeds: o.seeds, Scale: scale, Set: o.set, Arch: o.arch, ProbeEpochs: o.probeEpochs}
+	if options.Images, err = fingerprints(o.data); err != nil {
+		return err
+	}
 	m, err := importer.RandomResNet(s.Network(options), importer.RandomOptions{})
 	if err != nil {
 		return usageError(err.Error())
@@ -117,7 +125,14 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 	if err := whole.Begin(o.out); err != nil {
 		return err
 	}
-	g := &grid{options: o, terminal: t, plan: plan, making: map[string]*sync.Mutex{}}
+	reuse, foreign, err := study.NewReuse(&whole, o.reuse)
+	if err != nil {
+		return usageError(err.Error())
+	}
+	for _, dir := range foreign {
+		t.warn("nothing is taken from %s: its images are others", dir)
+	}
+	g := &grid{options: o, terminal: t, plan: plan, reuse: reuse, making: map[string]*sync.Mutex{}}
 	failed, err := g.run(ctx)
 	if err != nil {
 		return err
@@ -138,16 +153,7 @@ func checkRecipes(p *study.Plan) error {
 			if s.Args[0] != "train" {
 				continue
 			}
-			settings, err := train.OpenRecipe(p.Recipe)
-			if err != nil {
-				return err
-			}
-			for _, arg := range s.Args {
-				if key, value, ok := strings.Cut(strings.TrimPrefix(arg, "--"), "="); ok && strings.HasPrefix(arg, "--") {
-					settings = append(settings, train.Flag(key, value))
-				}
-			}
-			if _, _, err := train.Resolve(settings...); err != nil {
+			if _, err := p.Resolve(s); err != nil {
 				return usagef("variant %s: %v", c.Variant, err)
 			}
 		}
@@ -155,11 +161,28 @@ func checkRecipes(p *study.Plan) error {
 	return nil
 }
 
+// fingerprints returns those of the training and of the test images.
+func fingerprints(name string) ([]string, error) {
+	var all []string
+	for _, split := range []string{data.Auto, data.HeldOut} {
+		ds, err := data.Open(name, split)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, fmt.Sprintf("%d images, %s", ds.Len(), data.Fingerprint(ds)))
+		if err := ds.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // grid runs the cells of a plan.
 type grid struct {
 	options  *ablateOptions
 	terminal *terminal
 	plan     *study.Plan
+	reuse    *study.Reuse
 
 	mu     sync.Mutex
 	making map[string]*sync.Mutex // of files that several cells need
@@ -211,7 +234,7 @@ func trains(c *study.Cell) bool {
 
 // cell runs the steps of a cell whose files are not there.
 func (g *grid) cell(ctx context.Context, c *study.Cell) error {
-	dir, t := g.options.out, g.terminal
+	dir := g.options.out
 	if err := study.Recover(dir, c); err != nil {
 		return err
 	}
@@ -220,13 +243,9 @@ func (g *grid) cell(ctx context.Context, c *study.Cell) error {
 		unlock := g.lock(s.Done)
 		_, err := os.Stat(filepath.Join(dir, s.Done))
 		if err != nil {
-			ran = true
-			t.say("%s %s, seed %d: %s", g.progress(), c.Label, c.Seed, s.Args[0])
-			quiet := *t
-			quiet.out = io.Discard
-			if err = os.MkdirAll(filepath.Dir(filepath.Join(dir, s.Done)), 0o755); err == nil {
-				err = runLine(ctx, &quiet, s.In(dir))
-			}
+			var computed bool
+			computed, err = g.step(ctx, c, s)
+			ran = ran || computed
 		}
 		unlock()
 		if err != nil {
@@ -241,6 +260,26 @@ func (g *grid) cell(ctx context.Context, c *study.Cell) error {
 		g.took += time.Since(start)
 	}
 	return nil
+}
+
+// step takes the results of a step from another grid or runs it.
+func (g *grid) step(ctx context.Context, c *study.Cell, s study.Step) (ran bool, err error) {
+	dir, t := g.options.out, g.terminal
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, s.Done)), 0o755); err != nil {
+		return false, err
+	}
+	from, err := g.reuse.Take(dir, c, s)
+	if err != nil {
+		t.warn("cannot take the %s of %s, seed %d, which is run instead: %v", s.Args[0], c.Label, c.Seed, err)
+	}
+	if from != "" {
+		t.say("%s %s, seed %d: %s taken from %s", g.progress(), c.Label, c.Seed, s.Args[0], from)
+		return false, nil
+	}
+	t.say("%s %s, seed %d: %s", g.progress(), c.Label, c.Seed, s.Args[0])
+	quiet := *t
+	quiet.out = io.Discard
+	return true, runLine(ctx, &quiet, s.In(dir))
 }
 
 // lock keeps two cells from making one file at a time.

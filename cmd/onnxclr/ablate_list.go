@@ -110,26 +110,20 @@ func (o *ablateOptions) forecast(ctx context.Context, t *terminal, dir string, p
 
 // recipe is that of a training step, with the model in dir.
 func (o *ablateOptions) recipe(dir string, p *study.Plan, s study.Step) (train.Recipe, error) {
-	settings, err := train.OpenRecipe(p.Recipe)
+	r, err := p.Resolve(s)
 	if err != nil {
-		return train.Recipe{}, err
+		return r, err
 	}
 	model := filepath.Join(dir, "model.onnx")
 	if _, err := os.Stat(model); err != nil {
 		m, err := importer.RandomResNet(p.Arch, importer.RandomOptions{})
 		if err != nil {
-			return train.Recipe{}, err
+			return r, err
 		}
 		if err := file.Write(model, func(w io.Writer) error { return m.Encode(w) }); err != nil {
-			return train.Recipe{}, err
+			return r, err
 		}
 	}
-	settings = append(settings, train.Flag("model", model), train.Flag("data", o.data))
-	for _, arg := range s.Args {
-		if key, value, ok := strings.Cut(strings.TrimPrefix(arg, "--"), "="); ok && strings.HasPrefix(arg, "--") {
-			settings = append(settings, train.Flag(key, value))
-		}
-	}
-	r, _, err := train.Resolve(settings...)
-	return r, err
+	r.Model = model
+	return r, nil
 }

@@ -62,3 +62,52 @@ func TestAblate(t *testing.T) {
 		t.Errorf("the page says nothing of the failure: %v", err)
 	}
 }
+
+// What another grid has done is taken from it and is what would have been computed, byte
+// for byte; what it has not is computed.
+func TestAblateReuse(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name ...string) string { return filepath.Join(append([]string{dir}, name...)...) }
+	line := func(study, out string, more ...string) []string {
+		return append([]string{"ablate", study, "--data", "generated:textures?train=32&test=24&size=32", "--arch", "resnet18",
+			"--set", "steps=1", "--set", "batch=16", "--set", "warmup_epochs=0", "--set", "image_size=16", "--seeds", "1", "--probe-epochs", "2", "-o", in(out)}, more...)
+	}
+	must(t, line("table1", "first", "--only", "directclr")...)
+	took := must(t, line("d0-sweep", "taken", "--only", "d0-published", "--reuse", in("first"))...).err
+	if n := strings.Count(took, "taken from "+in("first", "cells", "directclr", "seed0")); n != 5 {
+		t.Errorf("%d of 5 steps were taken:\n%s", n, took)
+	}
+	must(t, line("d0-sweep", "run", "--only", "d0-published")...)
+	for _, name := range []string{"run/model.onnx", "probe-knn.json", "probe-linear.json", "probe-knn-confusion.csv", "spectra.json", "spectra.png"} {
+		a, err := os.ReadFile(in("run", "cells", "d0-published", "seed0", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(in("taken", "cells", "d0-published", "seed0", name)); err != nil || string(a) != string(b) {
+			t.Errorf("%s, taken, differs (%v)", name, err)
+		}
+	}
+	recipe := func(grid string) string {
+		b, err := os.ReadFile(in(grid, "cells", "d0-published", "seed0", "run", "recipe.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(strings.ReplaceAll(string(b), in(grid), "")), " ") // comments are aligned
+	}
+	if a, b := recipe("run"), recipe("taken"); a != b {
+		t.Errorf("recipes differ:\n%s\n%s", a, b)
+	}
+
+	// A grid whose runs were taken can be taken from; a probe that is not there is computed.
+	if err := os.Remove(in("taken", "cells", "d0-published", "seed0", "probe-linear.json")); err != nil {
+		t.Fatal(err)
+	}
+	took = must(t, line("table1", "again", "--only", "directclr", "--reuse", in("taken"))...).err
+	if n := strings.Count(took, "taken from"); n != 4 || !strings.Contains(took, "seed 0: probe\n") {
+		t.Errorf("%d of 4 steps were taken:\n%s", n, took)
+	}
+	if took = must(t, line("table1", "other", "--only", "directclr", "--set", "lr=0.1", "--reuse", in("first"))...).err; strings.Contains(took, "train taken from") {
+		t.Errorf("a run with another rate was taken:\n%s", took)
+	}
+	refused(t, exitUsage, "holds no grid", line("table1", "none", "--reuse", in("nowhere"))...)
+}

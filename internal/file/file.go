@@ -119,6 +119,19 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	return SyncDir(filepath.Dir(path))
 }
 
+// Copy replaces the file to by the bytes of from, as Write does.
+func Copy(from, to string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return Write(to, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
+}
+
 // writer writes to f and keeps the first error in doing so.
 type writer struct {
 	f   *os.File

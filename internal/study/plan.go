@@ -14,13 +14,16 @@ import (
 
 	"onnxclr/internal/file"
 	"onnxclr/internal/nearest"
+	"onnxclr/train"
 )
 
 // Options say how large a grid is.
 type Options struct {
-	Data  string
-	Seeds int
-	Scale Scale
+	Data string
+	// Images are the fingerprints of the training and of the test images.
+	Images []string
+	Seeds  int
+	Scale  Scale
 	// Set are settings of every run, key=value, behind those of scale and variant.
 	Set []string
 	// Arch overrides the network, "" leaves it to scale and study.
@@ -33,13 +36,14 @@ type Options struct {
 
 // Plan is a grid: what is run, and how. Equal plans give equal results.
 type Plan struct {
-	Study  string `json:"study"`
-	Scale  string `json:"scale"`
-	Arch   string `json:"arch"`
-	Recipe string `json:"recipe"`
-	Data   string `json:"data"`
-	D0     int    `json:"d0"`
-	Cells  []Cell `json:"cells"`
+	Study  string   `json:"study"`
+	Scale  string   `json:"scale"`
+	Arch   string   `json:"arch"`
+	Recipe string   `json:"recipe"`
+	Data   string   `json:"data"`
+	Images []string `json:"images,omitempty"` // fingerprints of training and test images
+	D0     int      `json:"d0"`
+	Cells  []Cell   `json:"cells"`
 }
 
 // Cell is one variant with one seed.
@@ -108,7 +112,7 @@ const paperD0, paperDim = 360, 2048
 
 // Plan lays the grid out, all variants of a seed one after the other.
 func (s Study) Plan(o Options) (*Plan, error) {
-	p := &Plan{Study: s.Name, Scale: o.Scale.Name, Arch: s.Network(o), Recipe: o.Scale.Recipe, Data: o.Data, D0: (paperD0*o.Dim + paperDim/2) / paperDim}
+	p := &Plan{Study: s.Name, Scale: o.Scale.Name, Arch: s.Network(o), Recipe: o.Scale.Recipe, Data: o.Data, Images: o.Images, D0: (paperD0*o.Dim + paperDim/2) / paperDim}
 	names := map[string]int{"d0": p.D0}
 	for seed := range o.Seeds {
 		for _, v := range s.Variants {
@@ -155,6 +159,22 @@ func (p *Plan) train(v Variant, o Options, seed int, run string, names map[strin
 		{[]string{"init", p.Arch, "--seed", strconv.Itoa(seed), "--zero-init-residual", "-o", Below + model, "-q"}, model},
 		{args, run + "/model.onnx"},
 	}
+}
+
+// Resolve returns the recipe of a step that trains, without its model and seed.
+func (p *Plan) Resolve(s Step) (train.Recipe, error) {
+	settings, err := train.OpenRecipe(p.Recipe)
+	if err != nil {
+		return train.Recipe{}, err
+	}
+	settings = append(settings, train.Flag("data", p.Data))
+	for _, arg := range s.Args {
+		if key, value, ok := strings.Cut(strings.TrimPrefix(arg, "--"), "="); ok && strings.HasPrefix(arg, "--") {
+			settings = append(settings, train.Flag(key, value))
+		}
+	}
+	r, _, err := train.Resolve(settings...)
+	return r, err
 }
 
 var braces = regexp.MustCompile(`\{dim/([0-9.]+)\}`)
@@ -213,7 +233,9 @@ func (p *Plan) Begin(dir string) error {
 		if err := json.Unmarshal(b, &was); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		return p.compare(&was, dir)
+		if err := p.compare(&was, dir); err != nil || len(p.Cells) <= len(was.Cells) {
+			return err
+		}
 	}
 	return file.Write(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
@@ -234,6 +256,9 @@ func (p *Plan) compare(was *Plan, dir string) error {
 		if c.was != c.is {
 			return differ(c.what, c.was, c.is)
 		}
+	}
+	if was.Images != nil && !slices.Equal(was.Images, p.Images) {
+		return fmt.Errorf("%s holds a grid of other images: they have changed since it was begun; take another folder", dir)
 	}
 	for _, c := range p.Cells {
 		for _, old := range was.Cells {

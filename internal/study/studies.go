@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,8 @@ type Study struct {
 	Small string // architecture
 }
 
-// Variant is one row of a study.
+// Variant is one row of a study. What is the same run in several studies has the same
+// settings, in the same order: such cells can be taken from one another (Reuse).
 type Variant struct {
 	Name  string // of its folder
 	Label string
@@ -81,10 +83,10 @@ var Studies = []Study{
 		Variants: []Variant{
 			simclrNone,
 			{Name: "orthogonal", Label: "orthogonal", Settings: []string{"method=simclr", "projector=orthogonal"}, Paper: 52.2},
-			{Name: "linear", Label: "trainable", Settings: []string{"method=simclr", "projector=linear"}, Paper: 61.1},
+			simclrLinear.as("linear", "trainable"),
 			{Name: "diagonal", Label: "trainable diagonal", Settings: []string{"method=simclr", "projector=diagonal"}, Paper: 60.2},
 			{Name: "lowrank", Label: "fixed low-rank", Settings: []string{"method=simclr", "projector=lowrank", "d0={d0}"}, Paper: 62.3},
-			{Name: "lowrank-diagonal", Label: "fixed low-rank diagonal (DirectCLR)", Settings: []string{"method=directclr", "d0={d0}"}, Paper: 62.7},
+			directCLR.as("lowrank-diagonal", "fixed low-rank diagonal (DirectCLR)"),
 		},
 	},
 	{
@@ -102,8 +104,8 @@ var Studies = []Study{
 		Question: "DirectCLR with sub-vectors of several sizes; all of r is SimCLR without a projector.",
 		Paper:    "Accuracy falls towards d0 = 0 and towards that of no projector at d0 = dim(r); the numbers are in the figure only, the best is near 360 of 2048.",
 		Variants: []Variant{
-			sweep(16), sweep(8), sweep(6), sweep(3), sweep(1.5),
-			{Name: "d0-all", Label: "d0 = dim(r)", Settings: []string{"method=simclr", "projector=none"}},
+			sweep(16), sweep(8), directCLR.as("d0-published", "d0 = {d0}, the published share"), sweep(3), sweep(1.5),
+			simclrNone.as("d0-all", "d0 = dim(r)"),
 		},
 	},
 	{
@@ -127,8 +129,8 @@ var Studies = []Study{
 		Question: "Crops and colours varied weakly, as published and strongly, with a two-layer and without a projector.",
 		Paper:    "Not in the paper: its theory says that stronger augmentation collapses more of the layer next to the loss.",
 		Variants: []Variant{
-			strength("weak", "none", 0.5, "0.1,0.1,0.05,0.025"), strength("published", "none", 0.08, "0.4,0.4,0.2,0.1"), strength("strong", "none", 0.03, "0.8,0.8,0.8,0.2"),
-			strength("weak", "mlp", 0.5, "0.1,0.1,0.05,0.025"), strength("published", "mlp", 0.08, "0.4,0.4,0.2,0.1"), strength("strong", "mlp", 0.03, "0.8,0.8,0.8,0.2"),
+			strength(simclrNone, "weak", "crop_scale_min=0.5", "jitter=0.1,0.1,0.05,0.025"), strength(simclrNone, "published"), strength(simclrNone, "strong", "crop_scale_min=0.03", "jitter=0.8,0.8,0.8,0.2"),
+			strength(simclrMLP, "weak", "crop_scale_min=0.5", "jitter=0.1,0.1,0.05,0.025"), strength(simclrMLP, "published"), strength(simclrMLP, "strong", "crop_scale_min=0.03", "jitter=0.8,0.8,0.8,0.2"),
 		},
 	},
 	{
@@ -136,8 +138,8 @@ var Studies = []Study{
 		Question: "The same runs with the operands of convolutions in float32 and rounded to bfloat16.",
 		Paper:    "Not in the paper, whose runs use float16 automatically.",
 		Variants: []Variant{
-			with(simclrNone, "fp32", "precision=fp32"), with(simclrNone, "bf16", "precision=bf16"),
-			with(directCLR, "fp32", "precision=fp32"), with(directCLR, "bf16", "precision=bf16"),
+			with(simclrNone, "fp32"), with(simclrNone, "bf16", "precision=bf16"),
+			with(directCLR, "fp32"), with(directCLR, "bf16", "precision=bf16"),
 		},
 	},
 }
@@ -147,17 +149,24 @@ func sweep(parts float64) Variant {
 	return Variant{Name: fmt.Sprintf("d0-dim-over-%g", parts), Label: fmt.Sprintf("d0 = {dim/%g}", parts), Settings: []string{"method=directclr", fmt.Sprintf("d0={dim/%g}", parts)}}
 }
 
-func strength(name, projector string, crop float64, jitter string) Variant {
-	return Variant{
-		Name: name + "-" + projector, Label: fmt.Sprintf("%s, projector %s", name, projector),
-		Settings: []string{"method=simclr", "projector=" + projector, fmt.Sprintf("crop_scale_min=%g", crop), "jitter=" + jitter},
-	}
+// as is the same run under the name that it has in another study.
+func (v Variant) as(name, label string) Variant {
+	v.Name, v.Label = name, label
+	return v
 }
 
-// with is a variant with one more setting.
-func with(v Variant, name, setting string) Variant {
+// strength is SimCLR with views varied otherwise; without settings as the recipe does.
+func strength(v Variant, name string, settings ...string) Variant {
+	_, projector, _ := strings.Cut(v.Settings[1], "=")
+	v.Name, v.Label, v.Paper = name+"-"+projector, fmt.Sprintf("%s, projector %s", name, projector), 0
+	v.Settings = slices.Concat(v.Settings, settings)
+	return v
+}
+
+// with is a variant with more settings; without, the recipe has what the name says.
+func with(v Variant, name string, settings ...string) Variant {
 	v.Name, v.Label, v.Paper = v.Name+"-"+name, v.Label+", "+name, 0
-	v.Settings = append(append([]string(nil), v.Settings...), setting)
+	v.Settings = slices.Concat(v.Settings, settings)
 	return v
 }
 
