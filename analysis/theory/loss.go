@@ -121,14 +121,14 @@ func (s *lossState) alphas(z, zp []float64) (total float64, symmetric bool) {
 	if !symmetric {
 		total += s.general()
 	}
-	var z0 product
+	var sums product
 	for i, sum := range s.inverse {
-		z0.times(sum)
+		sums.times(sum)
 		s.inverse[i] = 1 / sum
 		s.own[i] = s.e[i*n+i] * s.inverse[i]
 		s.e[i*n+i] = 0
 	}
-	return total + z0.log(), symmetric
+	return total + sums.log(), symmetric
 }
 
 // logits writes those of rows [from, to) and columns from a first one on to e.
@@ -222,6 +222,7 @@ func (s *lossState) dot(z, dz []float64) float64 {
 	gemm(blas.NoTrans, blas.Trans, n, n, d, 1/t, z, d, zp, d, 0, s.e, n)
 	safe := largestSquare(z[:n*d], d)*largestSquare(zp, d) < safeExponent*safeExponent*t*t && !s.onlyGeneral
 	var total float64
+	var sums product
 	for i := range n {
 		row := s.e[i*n : i*n+n]
 		own, top := row[i], 0.0
@@ -230,8 +231,10 @@ func (s *lossState) dot(z, dz []float64) float64 {
 		}
 		sum := fast.ExpSum(row, top)
 		s.inverse[i] = 1 / sum
-		total += math.Log(sum) + top - own
+		sums.times(sum)
+		total += top - own
 	}
+	total += sums.log()
 	scaled := s.left[:n*d]
 	for i, inverse := range s.inverse {
 		for k, v := range z[i*d : i*d+d] {
@@ -251,22 +254,23 @@ func (s *lossState) dot(z, dz []float64) float64 {
 	return total / float64(n)
 }
 
-// product is one of positive numbers below 10³⁰⁰ and above its inverse, whose logarithm
-// takes fewer of them than there are factors.
+// product multiplies sums of exponentials, which safeExponent bounds, for the logarithm
+// of the whole.
 type product struct{ rest, logs float64 }
 
 func (p *product) times(factor float64) {
-	if p.rest == 0 {
-		p.rest = 1
+	if p.rest == 0 || p.rest > 1e30 || p.rest < 1e-30 {
+		p.logs, p.rest = p.log(), 1
 	}
 	p.rest *= factor
-	if p.rest > 1e5 || p.rest < 1e-5 {
-		p.logs += math.Log(p.rest)
-		p.rest = 1
-	}
 }
 
-func (p *product) log() float64 { return p.logs + math.Log(p.rest) }
+func (p *product) log() float64 {
+	if p.rest == 0 { // none yet
+		return 0
+	}
+	return p.logs + math.Log(p.rest)
+}
 
 // largestSquare returns the largest |row|² of rows of d numbers.
 func largestSquare(rows []float64, d int) (most float64) {

@@ -20,9 +20,12 @@ type Simulation struct {
 	pool   []float64 // [Pool,Dim]
 	order  []int     // of the pool; the first Batch are the batch
 	noise  []float64 // standard deviations
+	noisy  int       // how many of them are not 0
 	draw   *rand.Rand
+	source *stream.Normals // of draw
 
 	loss   *lossState
+	drawn  []float64   // standard normal numbers for the batch
 	inputs []float64   // [2·Batch,Dim], the batch's two views
 	outs   [][]float64 // of every layer, [2·Batch,Dim]
 	grad   []float64   // with respect to the outputs of a layer
@@ -44,20 +47,25 @@ func New(c Config) (*Simulation, error) {
 	}
 	d, rows := c.Dim, 2*c.Batch
 	s := &Simulation{
-		config: c, draw: stream.New(c.Seed, "theory steps"),
+		config: c, source: stream.NewNormals(c.Seed, "theory steps"),
 		pool:   gaussian(stream.New(c.Seed, "theory data"), c.Pool*d, math.Sqrt(c.Variance)),
 		inputs: make([]float64, rows*d), grad: make([]float64, rows*d), below: make([]float64, rows*d),
 		wgrad: make([]float64, d*d),
 	}
+	s.draw = rand.New(s.source)
 	for i := range c.Pool {
 		s.order = append(s.order, i)
 	}
 	for _, v := range c.Noise {
+		if v > 0 {
+			s.noisy++
+		}
 		if c.BothViews {
 			v /= 2
 		}
 		s.noise = append(s.noise, math.Sqrt(v))
 	}
+	s.drawn = make([]float64, c.Batch*s.noisy*s.views())
 	for l := range c.Layers {
 		s.layers = append(s.layers, c.newLayer(stream.New(c.Seed, "theory weights", uint64(l))))
 		s.outs = append(s.outs, make([]float64, rows*d))
@@ -152,23 +160,38 @@ func (s *Simulation) Step() error {
 	return nil
 }
 
-// sample draws the batch and its two views.
+// views returns how many of a sample's two views are augmented.
+func (s *Simulation) views() int {
+	if s.config.BothViews {
+		return 2
+	}
+	return 1
+}
+
+// sample draws the batch and its two views: all of it first, so that the rows, which lie
+// far apart in the pool, are fetched without waiting for each other.
 func (s *Simulation) sample() {
-	c := &s.config
-	d, n := c.Dim, c.Batch
+	d, n, each := s.config.Dim, s.config.Batch, s.noisy*s.views()
 	for i := range n {
 		j := i + s.draw.IntN(len(s.order)-i)
 		s.order[i], s.order[j] = s.order[j], s.order[i]
-		x := s.pool[s.order[i]*d:][:d]
-		a, b := s.inputs[i*d:i*d+d], s.inputs[(n+i)*d:(n+i)*d+d]
-		copy(a, x)
-		copy(b, x)
+		s.source.Fill(s.drawn[i*each : (i+1)*each])
+	}
+	drawn := s.drawn
+	for i, at := range s.order[:n] {
+		x, a, b := s.pool[at*d:][:d], s.inputs[i*d:][:d], s.inputs[(n+i)*d:][:d]
 		for k, sd := range s.noise {
-			if sd > 0 {
-				b[k] += sd * s.draw.NormFloat64()
-				if c.BothViews {
-					a[k] += sd * s.draw.NormFloat64()
-				}
+			v := x[k]
+			a[k], b[k] = v, v
+			switch {
+			case sd == 0:
+			case s.config.BothViews:
+				b[k] += sd * drawn[0]
+				a[k] += sd * drawn[1]
+				drawn = drawn[2:]
+			default:
+				b[k] += sd * drawn[0]
+				drawn = drawn[1:]
 			}
 		}
 	}

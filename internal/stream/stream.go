@@ -14,7 +14,12 @@ func New(seed uint64, purpose string, coords ...uint64) *rand.Rand {
 
 // Source is New without the rand.Rand around it, for callers that reuse one.
 func Source(seed uint64, purpose string, coords ...uint64) *rand.PCG {
-	a, b := mix(seed^0x9e3779b97f4a7c15), mix(seed^0xc2b2ae3d27d4eb4f)
+	return rand.NewPCG(words(seed, purpose, coords))
+}
+
+// words are the state that a stream begins with.
+func words(seed uint64, purpose string, coords []uint64) (a, b uint64) {
+	a, b = mix(seed^0x9e3779b97f4a7c15), mix(seed^0xc2b2ae3d27d4eb4f)
 	for i := 0; i < len(purpose); i++ {
 		a = mix(a ^ uint64(purpose[i]))
 		b = mix(b + uint64(purpose[i]))
@@ -25,7 +30,7 @@ func Source(seed uint64, purpose string, coords ...uint64) *rand.PCG {
 		a = mix(a ^ c)
 		b = mix(b + c*0x9e3779b97f4a7c15 + 1)
 	}
-	return rand.NewPCG(a, b)
+	return a, b
 }
 
 // mix is the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
