@@ -204,32 +204,38 @@ func (o *probeOptions) ready() (*probeSet, error) {
 
 // readFeatures reads rows and labels and returns the largest of these.
 func readFeatures(rows, labels string) (*probe.Features, int, error) {
-	a, err := npy.Open(rows)
+	r, err := openRows(rows)
 	if err != nil {
 		return nil, 0, err
 	}
-	defer a.Close()
-	if len(a.Shape) != 2 || a.Shape[0] == 0 || a.Shape[1] == 0 {
-		return nil, 0, fmt.Errorf("%s: array has shape %v, want two dimensions: samples × features", rows, a.Shape)
+	defer r.close()
+	if r.views > 1 {
+		return nil, 0, fmt.Errorf("%s: holds %d views of every sample, want one row each", rows, r.views)
 	}
-	values, err := a.Float32s()
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", rows, err)
-	}
-	l, err := npy.Open(labels)
+	var values []float32
+	err = r.each(context.Background(), func(_ int, block []float64) error {
+		for _, v := range block {
+			values = append(values, float32(v))
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, 0, err
 	}
-	defer l.Close()
-	if len(l.Shape) != 1 || l.Shape[0] != a.Shape[0] {
-		return nil, 0, fmt.Errorf("%s: array has shape %v, want [%d], a label for each row of %s", labels, l.Shape, a.Shape[0], rows)
+	if len(values) == 0 {
+		return nil, 0, fmt.Errorf("%s: holds no rows", rows)
 	}
-	classes, err := l.Int64s()
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", labels, err)
+	classes, names, err := readLabels(labels)
+	switch n := len(values) / r.dim; {
+	case err != nil:
+		return nil, 0, err
+	case names != nil:
+		return nil, 0, fmt.Errorf("%s: labels are text, want whole numbers, the same for training and test rows", labels)
+	case len(classes) != n:
+		return nil, 0, fmt.Errorf("%s: %d labels, want one for each of the %d rows of %s", labels, len(classes), n, rows)
 	}
 	const limit = 1 << 17
-	f := probe.NewFeatures(values, a.Shape[1], make([]int, len(classes)))
+	f := probe.NewFeatures(values, r.dim, make([]int, len(classes)))
 	most := 0
 	for i, c := range classes {
 		if c < 0 || c >= limit {

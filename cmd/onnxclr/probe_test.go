@@ -124,7 +124,7 @@ func TestProbeRefuses(t *testing.T) {
 		return []string{"--train-features", x, "--train-labels", y, "--test-features", in("x.npy"), "--test-labels", in("y.npy")}
 	}
 	must(t, append([]string{"probe", "--kind", "knn"}, ready(x, y)...)...)
-	failed("want [3], a label for each row", ready(x, npyFile("y2.npy", []int{2}, []int64{0, 1}))...)
+	failed("2 labels, want one for each of the 3 rows", ready(x, npyFile("y2.npy", []int{2}, []int64{0, 1}))...)
 	failed("label 1 is -1", ready(x, npyFile("y3.npy", []int{3}, []int64{0, -1, 1}))...)
 	failed("rows of 3 values", ready(npyFile("x3.npy", []int{2, 3}, make([]float32, 6)), npyFile("y4.npy", []int{2}, []int64{0, 1}))...)
 }

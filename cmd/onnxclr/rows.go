@@ -16,6 +16,7 @@ import (
 	"onnxclr/importer/weights"
 	"onnxclr/internal/file"
 	"onnxclr/internal/npy"
+	"onnxclr/internal/parquet"
 )
 
 // rowFile is a file of embeddings, samples × features, that is read from end to end as
@@ -35,8 +36,11 @@ const rowBlock = 256
 
 var sliced = regexp.MustCompile(`^(.+)\[(\d*):(\d*)\]$`)
 
-// openRows opens a .npy, .npz, .safetensors or .csv file. FILE:NAME chooses one of
-// several arrays, [A:B] behind it columns.
+// named are the formats that hold several arrays or columns, which FILE:NAME chooses from.
+var named = []string{".npz:", ".safetensors:", ".parquet:"}
+
+// openRows opens a .npy, .npz, .safetensors, .parquet or .csv file. FILE:NAME chooses one
+// of several arrays, or columns, [A:B] behind it columns by number.
 func openRows(spec string) (*rowFile, error) {
 	r := &rowFile{path: spec, to: -1, views: 1, close: func() error { return nil }}
 	if m := sliced.FindStringSubmatch(spec); m != nil {
@@ -56,18 +60,16 @@ func openRows(spec string) (*rowFile, error) {
 			}
 		}
 	}
-	name := ""
-	for _, ext := range []string{".npz:", ".safetensors:"} {
-		if i := strings.LastIndex(strings.ToLower(r.path), ext); i >= 0 {
-			r.path, name = r.path[:i+len(ext)-1], r.path[i+len(ext):]
-		}
-	}
+	var name string
+	r.path, name = splitName(r.path)
 	var err error
 	switch strings.ToLower(filepath.Ext(r.path)) {
 	case ".npz":
 		err = r.openZip(name)
 	case ".safetensors":
 		err = r.openSafetensors(name)
+	case ".parquet":
+		err = r.openParquet(name)
 	case ".csv", ".tsv", ".txt":
 		err = r.openText()
 	case ".pkl", ".pickle", ".pt", ".pth":
@@ -94,12 +96,18 @@ func inputPath(spec string) string {
 	if m := sliced.FindStringSubmatch(spec); m != nil {
 		spec = m[1]
 	}
-	for _, ext := range []string{".npz:", ".safetensors:"} {
+	path, _ := splitName(spec)
+	return path
+}
+
+// splitName splits FILE:NAME, where the file is of a format that holds several.
+func splitName(spec string) (path, name string) {
+	for _, ext := range named {
 		if i := strings.LastIndex(strings.ToLower(spec), ext); i >= 0 {
-			return spec[:i+len(ext)-1]
+			return spec[:i+len(ext)-1], spec[i+len(ext):]
 		}
 	}
-	return spec
+	return spec, ""
 }
 
 // array reads from an array of numbers.
@@ -180,6 +188,21 @@ func (r *rowFile) openSafetensors(name string) error {
 		return fmt.Errorf("%s: tensor %q: %w", r.path, found.Name, err)
 	}
 	return r.array(a)
+}
+
+// openParquet reads a column of lists, or columns of numbers.
+func (r *rowFile) openParquet(columns string) error {
+	p, err := parquet.Open(r.path, columns)
+	var missing *parquet.MissingError
+	if errors.As(err, &missing) {
+		return fmt.Errorf("%w%s", err, didYouMean(missing.Name, missing.Columns))
+	}
+	if err != nil {
+		return err
+	}
+	r.close, r.n, r.dim = p.Close, p.Len(), p.Dim()
+	r.read = func(take func([]float64) error) error { return p.Each(rowBlock, take) }
+	return nil
 }
 
 // openText finds out how many columns a file of numbers in text has: comma, semicolon,

@@ -92,6 +92,42 @@ func TestSpectrumFormats(t *testing.T) {
 	refused(t, exitUsage, "holds moments, not rows", "spectrum", in("m.npz"), "--bootstrap", "3", "-o", in("s.png"), "--force")
 }
 
+// Parquet's lists and columns are the rows that .npy holds, for spectra and probes.
+func TestParquetRows(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	const n, d = 40, 6
+	values, labels := make([]float32, n*d), make([]int64, n)
+	for i := range values {
+		values[i], labels[i/d] = float32(i)*.5-3, int64(i/d%3)
+	}
+	saveArray(t, dir, "x.npy", []int{n, d}, values)
+	saveArray(t, dir, "l.npy", []int{n}, labels)
+	golden := "../../testdata/golden/parquet/"
+	spectrum := func(rows, labels string) string {
+		t.Helper()
+		return must(t, "spectrum", rows, "--label", "x", "-o", in("s.png"), "--force", "--json", "-", "-q", "--class-labels", labels).out
+	}
+	want := spectrum(in("x.npy"), in("l.npy"))
+	for rows, labels := range map[string]string{"list_zstd.parquet": "list_zstd.parquet:id", "mixed.parquet:f*": "mixed.parquet:label", "two_lists.parquet:z": "fixed_f4.parquet:label"} {
+		if got := spectrum(golden+rows, golden+labels); got != want {
+			t.Errorf("%s gives another spectrum than x.npy", rows)
+		}
+	}
+	probe := func(rows, labels string) string {
+		t.Helper()
+		return must(t, "probe", "--kind", "knn", "--train-features", rows, "--train-labels", labels, "--test-features", rows, "--test-labels", labels, "--json").out
+	}
+	if probe(golden+"list_zstd.parquet", golden+"list_zstd.parquet:id") != probe(in("x.npy"), in("l.npy")) {
+		t.Error("a probe of Parquet's rows differs")
+	}
+	for source, say := range map[string]string{"mixed.parquet:labl": "did you mean label?", "ragged.parquet": "row 20", "nan.parquet": "row 20 holds NaN in column 1", "mixed.parquet": "name the columns"} {
+		refused(t, exitFailed, say, "spectrum", golden+source, "-o", in("s.png"), "--force")
+	}
+	refused(t, exitFailed, "labels are text", "probe", "--kind", "knn", "--train-features", golden+"list_zstd.parquet", "--train-labels", golden+"mixed.parquet:name",
+		"--test-features", in("x.npy"), "--test-labels", in("l.npy"))
+}
+
 func TestSpectrumOptionsAddUp(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }

@@ -40,7 +40,8 @@ var spectrumVerb = &verb{
 	summary: "chart the singular values of embeddings and count collapsed dimensions",
 	about: `
 Each SRC is a file of embeddings, samples × features, of any float or integer type: .npy, .npz or
-.safetensors (FILE:NAME where it holds several arrays), .csv; or moments that --save-moments
+.safetensors (FILE:NAME where it holds several arrays), .csv, .parquet (its column of lists, or
+FILE:NAME,… for columns of numbers, * standing for any text); or moments that --save-moments
 wrote. FILE[A:B] takes the columns from A up to B. In an array samples × views × features, as
 embed --views writes it, every view is a row, and --metrics compares the views of a sample. One curve a source. The chart shows the sorted
 logarithms of the singular values of their covariance (arXiv:2110.09348, figures 2 and 7), the
@@ -68,7 +69,7 @@ they are (--normalize=false).`,
 		f.StringVar(&o.metricsCSV, "metrics-csv", "", "write all metrics to this `file` as CSV; - for standard output")
 		f.IntVar(&o.bootstrap, "bootstrap", 0, "`number` of resamplings of the rows for bands of 95 %; each reads the source again")
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the resampling")
-		f.StringVar(&o.classLabels, "class-labels", "", "`file` of labels, .npy, one a row: adds the spectra between and within classes (one source)")
+		f.StringVar(&o.classLabels, "class-labels", "", "`file` of labels, .npy or .parquet:COLUMN, one a row: adds the spectra between and within classes (one source)")
 		f.StringVar(&o.invalid, "invalid", "fail", "rows with NaN or infinity, or zero ones where rows are scaled: `fail or drop`")
 		f.StringVar(&o.saveMoments, "save-moments", "", "write the moments of one source to this `file`, .npz, to be merged or charted later")
 		f.StringVar(&o.data, "data", "", "the `data set` that sources, then models, embed")

@@ -11,6 +11,7 @@ import (
 	"onnxclr/analysis"
 	"onnxclr/internal/file"
 	"onnxclr/internal/npy"
+	"onnxclr/internal/parquet"
 	"onnxclr/internal/stream"
 )
 
@@ -54,7 +55,7 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 	var classes *analysis.Classes
 	var labels []int64
 	if o.classLabels != "" {
-		if labels, err = readLabels(o.classLabels); err != nil {
+		if labels, _, err = readLabels(o.classLabels); err != nil {
 			return nil, err
 		}
 		if rows.n >= 0 && len(labels) != rows.n {
@@ -278,21 +279,24 @@ func openMoments(source string) (*analysis.Moments, error) {
 	return m, nil
 }
 
-// readLabels reads one whole number a row.
-func readLabels(path string) ([]int64, error) {
+// readLabels reads one label a row: whole numbers, or numbered text with its names.
+func readLabels(source string) (labels []int64, names []string, err error) {
+	path, column := splitName(source)
+	if strings.ToLower(filepath.Ext(path)) == ".parquet" {
+		return parquet.Labels(path, column)
+	}
 	a, err := npy.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer a.Close()
 	if len(a.Shape) != 1 {
-		return nil, fmt.Errorf("%s: array has shape %v, want one label a row", path, a.Shape)
+		return nil, nil, fmt.Errorf("%s: array has shape %v, want one label a row", path, a.Shape)
 	}
-	labels, err := a.Int64s()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if labels, err = a.Int64s(); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return labels, nil
+	return labels, nil, nil
 }
 
 // mergeMoments adds the moments of several files up.

@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"internal/version":          {},
 	"internal/nearest":          {},
 	"internal/npy":              {"internal/file", "importer/weights"},
+	"internal/parquet":          {"internal/file", "importer/weights"},
 	"internal/golden":           {"internal/file", "internal/npy", "importer/weights", "internal/stream"},
 	"internal/house":            {},
 	"internal/report":           {"train", "analysis"},
@@ -57,6 +58,7 @@ var reserved = map[string]string{
 	"github.com/chewxy/hm":          "internal/graph",
 	"github.com/spf13/pflag":        "cmd/onnxclr",
 	"gonum.org/v1/plot":             "analysis",
+	"github.com/klauspost/compress": "internal/parquet",
 }
 
 func TestImportsPointDown(t *testing.T) {
