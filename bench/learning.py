@@ -57,8 +57,8 @@ def pipeline(size, blur, solarize):
 
 
 class Views:
-    def __init__(self, size):
-        self.one, self.two = pipeline(size, 1.0, 0.0), pipeline(size, 0.1, 0.2)
+    def __init__(self, size, blur):
+        self.one, self.two = pipeline(size, 1.0 * blur, 0.0), pipeline(size, 0.1 * blur, 0.2)
 
     def __call__(self, img):
         return self.one(img), self.two(img)
@@ -86,6 +86,7 @@ def main():
     p.add_argument("--momentum", type=float, default=0.9)
     p.add_argument("--weight-decay", type=float, default=5e-4)
     p.add_argument("--temperature", type=float, default=0.1)
+    p.add_argument("--no-blur", action="store_true", help="leave the Gaussian blur out, as the recipes at 32×32 do")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
@@ -103,7 +104,7 @@ def main():
                               nn.Linear(dim, 128, bias=False), nn.BatchNorm1d(128))
     model = nn.Sequential(encoder, projector).train().to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=a.lr, momentum=a.momentum, weight_decay=a.weight_decay)
-    images = torchvision.datasets.ImageFolder(pathlib.Path(a.data) / "train", Views(a.image_size))
+    images = torchvision.datasets.ImageFolder(pathlib.Path(a.data) / "train", Views(a.image_size, not a.no_blur))
     loader = torch.utils.data.DataLoader(images, a.batch, shuffle=True, drop_last=True, num_workers=2,
                                          persistent_workers=True)
     total, warmup = a.epochs * len(loader), round(a.warmup_epochs * len(loader))
