@@ -130,7 +130,7 @@ func (s Study) Plan(o Options) (*Plan, error) {
 			for _, kind := range []string{"knn", "linear"} {
 				args := []string{"probe", "--model", Below + run, "--data", o.Data, "--kind", kind, "--on", on, "--cache", Below + "features", "-o", Below + c.Folder(), "--force", "-q"}
 				if kind == "linear" {
-					args = append(args, "--epochs", strconv.Itoa(o.ProbeEpochs), "--seed", strconv.Itoa(seed))
+					args = append(args, "--epochs", strconv.Itoa(o.ProbeEpochs), "--lr-schedule", o.Scale.ProbeRate, "--seed", strconv.Itoa(seed))
 				}
 				c.Steps = append(c.Steps, Step{args, c.Folder() + "/probe-" + kind + ".json"})
 			}

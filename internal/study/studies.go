@@ -39,13 +39,15 @@ type Scale struct {
 	Recipe string
 	// Arch is the network; "" is the study's own.
 	Arch string
-	Note string // what it takes, a sentence
+	// ProbeRate is the learning rate schedule of the linear probe.
+	ProbeRate string
+	Note      string // what it takes, a sentence
 }
 
 // Scales are the paper's own and one for two cores.
 var Scales = []Scale{
-	{Name: "imagenet", Recipe: "simclr-none-imagenet", Arch: "resnet50", Note: "The published settings: batches of 4096 images of 224×224, 100 epochs of ImageNet."},
-	{Name: "cifar10", Recipe: "simclr-none-cifar10-32", Note: "Made for two cores: 32×32 images and batches of 256 unless set otherwise."},
+	{Name: "imagenet", Recipe: "simclr-none-imagenet", Arch: "resnet50", ProbeRate: "constant", Note: "The published settings: batches of 4096 images of 224×224, 100 epochs of ImageNet, and the constant learning rate of the published linear probe."},
+	{Name: "cifar10", Recipe: "simclr-none-cifar10-32", ProbeRate: "cosine", Note: "Made for two cores: 32×32 images and batches of 256 unless set otherwise; the linear probe's learning rate decays along a cosine, as a constant one leaves the last epoch of so few images to chance."},
 }
 
 // FindScale returns the scale of that name.
