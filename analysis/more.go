@@ -37,18 +37,41 @@ func (m *Moments) Complete(s *Spectrum, sample *Sample) error {
 	return nil
 }
 
-// NewBand returns the band of the singular values, [D], of resamplings.
-func NewBand(replicates [][]float64) *Band {
-	d := len(replicates[0])
-	b := &Band{Replicates: len(replicates), Low: make([]float64, d), High: make([]float64, d)}
+// NewBand returns the band of the singular values, [D], and of the metrics of the spectra
+// of resamplings.
+func NewBand(replicates []*Spectrum) *Band {
+	d := replicates[0].Dim
+	b := &Band{
+		Replicates: len(replicates), Low: make([]float64, d), High: make([]float64, d),
+		MetricsLow: &Metrics{LiveThreshold: LiveThreshold}, MetricsHigh: &Metrics{LiveThreshold: LiveThreshold},
+	}
 	values := make([]float64, len(replicates))
-	for k := range d {
+	band := func(of func(s *Spectrum) float64) (low, high float64) {
 		for i, r := range replicates {
-			values[i] = r[k]
+			values[i] = of(r)
 		}
 		slices.Sort(values)
-		b.Low[k], b.High[k] = quantile(values, 0.025), quantile(values, 0.975)
+		return quantile(values, 0.025), quantile(values, 0.975)
 	}
+	for k := range d {
+		b.Low[k], b.High[k] = band(func(s *Spectrum) float64 { return s.SingularValues[k] })
+	}
+	low, high := b.MetricsLow, b.MetricsHigh
+	for _, m := range []struct {
+		low, high *float64
+		of        func(m *Metrics) float64
+	}{
+		{&low.RankMe, &high.RankMe, func(m *Metrics) float64 { return m.RankMe }},
+		{&low.EffectiveRank, &high.EffectiveRank, func(m *Metrics) float64 { return m.EffectiveRank }},
+		{&low.StableRank, &high.StableRank, func(m *Metrics) float64 { return m.StableRank }},
+		{&low.NESum, &high.NESum, func(m *Metrics) float64 { return m.NESum }},
+		{&low.ParticipationRatio, &high.ParticipationRatio, func(m *Metrics) float64 { return m.ParticipationRatio }},
+	} {
+		*m.low, *m.high = band(func(s *Spectrum) float64 { return m.of(&s.Metrics) })
+	}
+	least, most := band(func(s *Spectrum) float64 { return float64(s.Metrics.LiveDims) })
+	low.LiveDims, high.LiveDims = int(math.Floor(least)), int(math.Ceil(most))
+	low.CollapsedDims, high.CollapsedDims = d-high.LiveDims, d-low.LiveDims
 	return b
 }
 

@@ -75,3 +75,38 @@ func TestPanelErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestForest(t *testing.T) {
+	a, b, c := curve("SimCLR, two-layer projector", 512, 330, -2.2, 0.05, 0), curve("DirectCLR, d0 = 360, a label that is too long for its place", 512, 460, -2.8, 0.02, 0), curve("before training", 512, 512, -3, 0.01, 0)
+	for _, s := range []*Spectrum{a, b, c} {
+		s.Metrics.EffectiveRank = 0.9 * s.Metrics.RankMe
+	}
+	shift := func(m Metrics, by float64) *Metrics {
+		m.RankMe, m.EffectiveRank, m.LiveDims = m.RankMe*by, m.EffectiveRank*by, int(float64(m.LiveDims)*by)
+		return &m
+	}
+	a.Bootstrap = &Band{Replicates: 100, MetricsLow: shift(a.Metrics, 0.9), MetricsHigh: shift(a.Metrics, 1.08)}
+	b.Bootstrap = &Band{Replicates: 100, MetricsLow: shift(b.Metrics, 0.95), MetricsHigh: shift(b.Metrics, 1.02)}
+	var image bytes.Buffer
+	if err := (Forest{Of: "r"}).Write(&image, ".png", []*Spectrum{a, b, c}); err != nil {
+		t.Fatal(err)
+	}
+	compareImage(t, "forest.png", ".png", image.Bytes())
+	if err := (Forest{}).Write(&image, ".png", nil); err == nil {
+		t.Error("a forest of nothing is drawn")
+	}
+}
+
+// The band of a metric is that of its values in the resamplings.
+func TestBandOfMetrics(t *testing.T) {
+	var replicates []*Spectrum
+	for i := range 41 {
+		s := curve("x", 4, 4, 0, 1, 0)
+		s.Metrics.RankMe, s.Metrics.LiveDims = float64(i), i%3+1
+		replicates = append(replicates, s)
+	}
+	b := NewBand(replicates)
+	if b.MetricsLow.RankMe != 1 || b.MetricsHigh.RankMe != 39 || b.MetricsLow.LiveDims != 1 || b.MetricsHigh.LiveDims != 3 || b.MetricsLow.CollapsedDims != 1 {
+		t.Errorf("%+v to %+v", b.MetricsLow, b.MetricsHigh)
+	}
+}

@@ -143,7 +143,10 @@ func TestSpectrumOptionsAddUp(t *testing.T) {
 	saveArray(t, dir, "l.npy", []int{n}, labels)
 	saveArray(t, dir, "short.npy", []int{3}, labels[:3])
 	base := []string{"spectrum", in("x.npy"), "-o", in("s.png"), "--force"}
-	out := must(t, append(base, "--metrics", "--bootstrap", "8", "--class-labels", in("l.npy"), "--normalize=false", "--json", in("s.json"), "--metrics-csv", in("m.csv"), "--of", "r")...)
+	out := must(t, append(base, "--metrics", "--bootstrap", "8", "--class-labels", in("l.npy"), "--normalize=false", "--json", in("s.json"), "--metrics-csv", in("m.csv"), "--metrics-chart", in("m.png"), "--of", "r")...)
+	if _, err := os.Stat(in("m.png")); err != nil {
+		t.Error(err)
+	}
 	for _, want := range []string{"x, between classes", "x, within classes", "TwoNN dimension", "pseudo-condition"} {
 		if !strings.Contains(out.out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out.out)
@@ -153,10 +156,11 @@ func TestSpectrumOptionsAddUp(t *testing.T) {
 		t.Errorf("says %s", out.err)
 	}
 	b, err := os.ReadFile(in("s.json"))
-	if err != nil || !strings.Contains(string(b), `"bootstrap"`) || !strings.Contains(string(b), `"more_metrics"`) {
+	if err != nil || !strings.Contains(string(b), `"bootstrap"`) || !strings.Contains(string(b), `"more_metrics"`) || !strings.Contains(string(b), `"metrics_low"`) {
 		t.Errorf("the JSON lacks bootstrap or metrics: %v", err)
 	}
 	refused(t, exitFailed, "3 labels for the 400 rows", append(base, "--class-labels", in("short.npy"))...)
+	refused(t, exitUsage, "charts are written as", append(base, "--metrics-chart", in("m.jpg"))...)
 	refused(t, exitUsage, "--bootstrap is 1", append(base, "--bootstrap", "1")...)
 
 	rows[5*d] = float32(math.NaN())

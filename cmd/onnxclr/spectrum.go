@@ -23,10 +23,10 @@ type spectrumOptions struct {
 	dpi            int
 	force          bool
 
-	of, invalid, classLabels, saveMoments, metricsCSV string
-	metrics                                           bool
-	bootstrap                                         int
-	seed                                              uint64
+	of, invalid, classLabels, saveMoments, metricsCSV, metricsChart string
+	metrics                                                         bool
+	bootstrap                                                       int
+	seed                                                            uint64
 
 	data, split string // with models as sources
 	nodes       []string
@@ -67,7 +67,8 @@ they are (--normalize=false).`,
 		f.StringVar(&o.of, "of", "", "what the rows are, `r, z` or a word, for the axis")
 		f.BoolVar(&o.metrics, "metrics", false, "compute the other metrics too, those of pairs on a sample of 2048 rows")
 		f.StringVar(&o.metricsCSV, "metrics-csv", "", "write all metrics to this `file` as CSV; - for standard output")
-		f.IntVar(&o.bootstrap, "bootstrap", 0, "`number` of resamplings of the rows for bands of 95 %; each reads the source again")
+		f.StringVar(&o.metricsChart, "metrics-chart", "", "draw RankMe, effective rank and live dimensions, a row a source, to this `file`: .png, .svg or .pdf; with --bootstrap their intervals")
+		f.IntVar(&o.bootstrap, "bootstrap", 0, "`number` of resamplings of the rows for bands and intervals of 95 %; each reads the source again")
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the resampling")
 		f.StringVar(&o.classLabels, "class-labels", "", "`file` of labels, .npy or .parquet:COLUMN, one a row: adds the spectra between and within classes (one source)")
 		f.StringVar(&o.invalid, "invalid", "fail", "rows with NaN or infinity, or zero ones where rows are scaled: `fail or drop`")
@@ -90,7 +91,7 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 	if err := o.check(sources); err != nil {
 		return err
 	}
-	if err := mayWrite(o.force, inputs(sources), o.out, o.json, o.csv, o.saveMoments, o.metricsCSV); err != nil {
+	if err := mayWrite(o.force, inputs(sources), o.out, o.json, o.csv, o.saveMoments, o.metricsCSV, o.metricsChart); err != nil {
 		return err
 	}
 	labels := o.labels
@@ -137,8 +138,13 @@ func (o *spectrumOptions) check(sources []string) error {
 	case stdouts(o.json, o.csv, o.metricsCSV) > 1:
 		return usagef("only one of --json, --csv and --metrics-csv can go to standard output")
 	}
-	if _, err := analysis.FormatOf(o.out); err != nil {
-		return usageError(err.Error())
+	for _, path := range []string{o.out, o.metricsChart} {
+		if path == "" {
+			continue
+		}
+		if _, err := analysis.FormatOf(path); err != nil {
+			return usageError(err.Error())
+		}
 	}
 	return o.checkImages()
 }
@@ -154,6 +160,13 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 		write func(io.Writer) error
 	}{
 		{o.out, func(w io.Writer) error { return chart.Write(w, format, spectra) }},
+		{o.metricsChart, func(w io.Writer) error {
+			format, err := analysis.FormatOf(o.metricsChart)
+			if err != nil {
+				return err
+			}
+			return analysis.Forest{DPI: o.dpi, Of: o.of}.Write(w, format, spectra)
+		}},
 		{o.json, func(w io.Writer) error { return analysis.WriteJSON(w, spectra) }},
 		{o.csv, func(w io.Writer) error { return analysis.WriteCSV(w, spectra) }},
 		{o.metricsCSV, func(w io.Writer) error { return analysis.WriteMetricsCSV(w, spectra) }},

@@ -193,7 +193,7 @@ func (o *spectrumOptions) finish(t *terminal, m *analysis.Moments, sample *analy
 // resample reads the rows once for each replicate and counts every row as often as a
 // Poisson variable of mean 1 says, which for many rows is drawing them with replacement.
 func (o *spectrumOptions) resample(ctx context.Context, t *terminal, rows *rowFile, label string) (*analysis.Band, error) {
-	var replicates [][]float64
+	var replicates []*analysis.Spectrum
 	for b := range o.bootstrap {
 		m, err := analysis.NewMoments(rows.dim, o.normalize)
 		if err != nil {
@@ -221,7 +221,7 @@ func (o *spectrumOptions) resample(ctx context.Context, t *terminal, rows *rowFi
 		if err != nil {
 			return nil, err
 		}
-		replicates = append(replicates, s.SingularValues)
+		replicates = append(replicates, s)
 	}
 	return analysis.NewBand(replicates), nil
 }
