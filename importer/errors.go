@@ -46,3 +46,18 @@ func are(n int, noun string) string {
 	}
 	return number(n, noun) + " are"
 }
+
+// WidthError is a setting of a head that the model's representation is too narrow for,
+// or does not divide by.
+type WidthError struct {
+	Key   string // of a recipe: d0, projector_groups
+	Value int
+	Width int // of the representation
+}
+
+func (e *WidthError) Error() string {
+	if e.Key == "projector_groups" && e.Value >= 1 && e.Value <= e.Width {
+		return fmt.Sprintf("the representation's %d features do not divide into %d equal groups", e.Width, e.Value)
+	}
+	return fmt.Sprintf("%s is %d, want 1 to %d, the width of the representation", e.Key, e.Value, e.Width)
+}

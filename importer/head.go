@@ -81,9 +81,9 @@ func (h Head) trainable() bool {
 // not have, and checks the sizes.
 func (h Head) settle(d int) (Head, error) {
 	out := Head{Kind: h.Kind, Seed: h.Seed}
-	within := func(name string, v, high int, what string) error {
-		if v < 1 || v > high {
-			return fmt.Errorf("%s is %d, want 1 to %d, %s", name, v, high, what)
+	within := func(name string, v int) error {
+		if v < 1 || v > d {
+			return &WidthError{name, v, d}
 		}
 		return nil
 	}
@@ -92,18 +92,18 @@ func (h Head) settle(d int) (Head, error) {
 		out.Seed = 0
 	case HeadSlice:
 		out.Seed, out.D0 = 0, h.D0
-		return out, within("d0", h.D0, d, "the width of the representation")
+		return out, within("d0", h.D0)
 	case HeadLowRank, HeadDropout:
 		out.D0 = h.D0
-		return out, within("d0", h.D0, d, "the width of the representation")
+		return out, within("d0", h.D0)
 	case HeadDiagonal:
 	case HeadGroup:
 		out.Groups = h.Groups
-		if err := within("the number of groups", h.Groups, d, "the width of the representation"); err != nil {
+		if err := within("projector_groups", h.Groups); err != nil {
 			return out, err
 		}
 		if d%h.Groups != 0 {
-			return out, fmt.Errorf("the representation's %d features do not divide into %d equal groups", d, h.Groups)
+			return out, &WidthError{"projector_groups", h.Groups, d}
 		}
 	case HeadOrthogonal, HeadLinear, HeadMLP:
 		out.Dim = h.Dim

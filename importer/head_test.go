@@ -242,7 +242,7 @@ func TestAttachHeadRefuses(t *testing.T) {
 		"d0 is 5, want 1 to 4, the width":                    {Kind: HeadLowRank, D0: 5},
 		"d0 is -1, want 1 to 4, the width":                   {Kind: HeadDropout, D0: -1},
 		"4 features do not divide into 3 equal groups":       {Kind: HeadGroup, Groups: 3},
-		"number of groups is 0, want 1 to 4":                 {Kind: HeadGroup},
+		"projector_groups is 0, want 1 to 4":                 {Kind: HeadGroup},
 		"the projector has 1 layers, want 2 to 64":           {Kind: HeadMLP, Dim: 3, Layers: 1},
 	} {
 		m := tinyModel(t)

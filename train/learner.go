@@ -81,7 +81,7 @@ func newLearner(ctx context.Context, r *Recipe, o Options, saved *state, source 
 				return err
 			}
 			if err := importer.AttachHead(model.ONNX, r.Head()); err != nil {
-				return err
+				return r.fitting(err)
 			}
 		}
 		if err := l.compile(r, limit); err != nil {

@@ -1,7 +1,9 @@
 package train
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 
@@ -20,6 +22,34 @@ func (r *Recipe) Head() importer.Head {
 		Kind: r.Projector, Dim: r.ProjDim, Hidden: r.ProjHid, Layers: r.ProjDeep, Plain: !r.ProjNorm,
 		D0: r.D0, Groups: r.ProjGroup, Seed: r.Seed,
 	}
+}
+
+// paperD0 of the paperWidth channels of its ResNet-50 is what the paper trains.
+const paperD0, paperWidth = 360, 2048
+
+// fitting adds to the error of a head that does not go with the model's width where the
+// value comes from and one that would do.
+func (r *Recipe) fitting(err error) error {
+	var e *importer.WidthError
+	if !errors.As(err, &e) {
+		return err
+	}
+	origin, why, fits := "", "", 0
+	if e.Key == "d0" {
+		origin = fmt.Sprintf("%d is the default, the paper's of a ResNet-50's %d channels; ", paperD0, paperWidth)
+		why = "would be the same share"
+		fits = max(1, (paperD0*e.Width+paperWidth/2)/paperWidth)
+	} else {
+		origin = fmt.Sprintf("%d is the default; ", e.Value)
+		why = "would do"
+		for fits = min(max(e.Value, 1), e.Width); e.Width%fits != 0; {
+			fits--
+		}
+	}
+	if r.Given[e.Key] {
+		origin = ""
+	}
+	return fmt.Errorf("%w; %s--%s %d %s", err, origin, strings.ReplaceAll(e.Key, "_", "-"), fits, why)
 }
 
 // addLoss adds the recipe's loss of the embeddings z [2N,D] to the graph: of all

@@ -138,7 +138,7 @@ func Defaults(method string) Recipe {
 	}
 	r.augmentAs(views["paper"])
 	if method == "directclr" {
-		r.Projector, r.ProjDim, r.D0 = "none", 0, 360
+		r.Projector, r.ProjDim, r.D0 = "none", 0, paperD0
 	}
 	return r
 }
@@ -163,7 +163,7 @@ func (r *Recipe) adapt() {
 		r.ProjDim = 0
 	}
 	if byDefault("d0") && r.Method != "directclr" {
-		r.D0 = 360
+		r.D0 = paperD0
 	}
 }
 

@@ -651,7 +651,12 @@ func TestUnusableModelsAreRefused(t *testing.T) {
 	}{
 		{"folded", []string{"model", folded}, []string{"folded", "convert", "training=torch.onnx.TrainingMode.TRAINING", "do_constant_folding=False", "dynamo=False", "optimize=False", "--batchnorm none"}},
 		{"not folded", []string{"batchnorm", "none"}, []string{"batchnorm none"}},
-		{"d0", []string{"method", "directclr", "d0", "33", "projector-dim", "8"}, []string{"d0 is 33, want 1 to 32"}},
+		{"d0", []string{"method", "directclr", "d0", "33", "projector-dim", "8"}, []string{"d0 is 33, want 1 to 32", "; --d0 6 would be the same share"}},
+		{"default d0", []string{"method", "directclr"}, []string{"d0 is 360, want 1 to 32, the width of the representation; 360 is the default, the paper's of a ResNet-50's 2048 channels; --d0 6 would be the same share"}},
+		{"default rank", []string{"projector", "lowrank"}, []string{"; 360 is the default", "; --d0 6 "}},
+		{"default random features", []string{"projector", "random-dropout"}, []string{"; 360 is the default", "; --d0 6 "}},
+		{"default lowrank-diagonal", []string{"projector", "lowrank-diagonal"}, []string{"; 360 is the default", "; --d0 6 "}},
+		{"groups", []string{"projector", "group", "projector-groups", "12"}, []string{"32 features do not divide into 12 equal groups; --projector-groups 8 would do"}},
 		{"absent", []string{"model", "absent.onnx"}, []string{"absent.onnx"}},
 		{"no model", []string{"model", ""}, []string{"model is missing"}},
 	} {
