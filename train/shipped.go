@@ -38,8 +38,23 @@ func ShippedRecipes() []Shipped {
 	return all
 }
 
+// UnknownRecipeError is a recipe that is neither a file nor one of the program's.
+type UnknownRecipeError struct {
+	Name string
+	Near []string // those that may have been meant
+}
+
+func (e *UnknownRecipeError) Error() string {
+	near := "\"onnxclr recipe list\" lists those that come with the program"
+	if len(e.Near) > 0 {
+		near = "did you mean " + strings.Join(e.Near, " or ") + "?"
+	}
+	return fmt.Sprintf("there is no recipe %q, neither a file nor one of the program's; %s", e.Name, near)
+}
+
 // OpenRecipe returns the settings of a shipped recipe, of the run in a directory, or
-// of a YAML file, whichever the name is of, in this order.
+// of a YAML file, whichever the name is of, in this order; a name of none of them is an
+// *UnknownRecipeError.
 func OpenRecipe(name string) ([]Setting, error) {
 	var names []string
 	for _, s := range ShippedRecipes() {
@@ -63,13 +78,10 @@ func OpenRecipe(name string) ([]Setting, error) {
 				alike = append(alike, s)
 			}
 		}
-		near := "\"onnxclr recipe list\" lists those that come with the program"
-		if len(alike) > 0 {
-			near = "did you mean " + strings.Join(alike, " or ") + "?"
-		} else if s := nearest.To(name, names, 6); s != "" {
-			near = "did you mean " + s + "?"
+		if s := nearest.To(name, names, 6); s != "" && len(alike) == 0 {
+			alike = []string{s}
 		}
-		return nil, fmt.Errorf("there is no recipe %q, neither a file nor one of the program's; %s", name, near)
+		return nil, &UnknownRecipeError{name, alike}
 	}
 	return ReadRecipe(name)
 }

@@ -54,7 +54,10 @@ func TestRecipe(t *testing.T) {
 	} {
 		refused(t, exitUsage, want, args...)
 	}
-	refused(t, exitFailed, "did you mean directclr-imagenet?", "recipe", "show", "directclr-imagnet")
+	near := "did you mean directclr-imagenet?"
+	refused(t, exitUsage, near, "recipe", "show", "directclr-imagnet")
+	refused(t, exitUsage, near, "recipe", "diff", "directclr-imagenet", "directclr-imagnet")
+	refused(t, exitUsage, near, "train", "--recipe", "directclr-imagnet", "-o", t.TempDir()+"/run")
 }
 
 // A shipped recipe trains, with the flags on top of it.

@@ -89,11 +89,12 @@ func (v *verb) execute(ctx context.Context, t *terminal, args []string) int {
 	}
 	t.wipe()
 	var usage usageError
+	var recipe *train.UnknownRecipeError
 	switch {
 	case err == nil:
 		t.detail("onnxclr %s: done in %.2f s", v.name, time.Since(start).Seconds())
 		return exitDone
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &recipe):
 		fmt.Fprintf(t.err, "onnxclr %s: %v\nTry: onnxclr %s --help\n", v.name, err, v.name)
 		return exitUsage
 	case errors.Is(err, context.Canceled):
