@@ -3,11 +3,25 @@ package main
 import (
 	"context"
 
+	"github.com/spf13/pflag"
+
 	"onnxclr/train/data"
 )
 
 // namedCorrupt is how many unreadable images are warned of one by one.
 const namedCorrupt = 5
+
+// corruptFlag declares --corrupt with what "skip" does.
+func corruptFlag(f *pflag.FlagSet, policy *string, skip string) {
+	f.StringVar(policy, "corrupt", "fail", "images that cannot be read: `fail or skip`, which leaves them out"+skip)
+}
+
+func checkCorrupt(policy string) error {
+	if policy != "fail" && policy != "skip" {
+		return usagef("--corrupt is %q, want fail or skip", policy)
+	}
+	return nil
+}
 
 // withoutCorrupt returns ds without the images that cannot be read, of which it warns,
 // if policy is "skip", and ds if it is "fail".

@@ -17,16 +17,7 @@ func TestEmbedSkipsCorruptImages(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	must(t, "convert", basic(t), "-o", in("m.onnx"))
-	whole, err := os.ReadFile(golden.Testdata(t, "images/420.jpg"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range map[string][]byte{"a/1.jpg": whole, "a/2.jpg": whole[:300], "b/1.jpg": whole, "b/2.jpg": whole} {
-		os.MkdirAll(filepath.Dir(in("d/"+name)), 0o755)
-		if err := os.WriteFile(in("d/"+name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	oneDamaged(t, in("d"))
 	embed := []string{"embed", "--model", in("m.onnx"), "--data", in("d"), "--image-size", "16", "-o", in("e.npy"), "--labels", in("l.npy")}
 	refused(t, exitFailed, "a/2.jpg: is damaged", embed...)
 	refused(t, exitUsage, "want fail or skip", append(embed, "--corrupt", "ignore")...)
@@ -46,5 +37,52 @@ func TestEmbedSkipsCorruptImages(t *testing.T) {
 	defer labels.Close()
 	if got, err := labels.Int64s(); err != nil || rows.Shape[0] != 3 || !reflect.DeepEqual(got, []int64{0, 1, 1}) {
 		t.Errorf("%d rows, labels %v, error %v", rows.Shape[0], got, err)
+	}
+}
+
+// oneDamaged makes an image folder of two classes and four images, the second damaged.
+func oneDamaged(t *testing.T, dir string) {
+	t.Helper()
+	whole, err := os.ReadFile(golden.Testdata(t, "images/420.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"a/1.jpg": whole, "a/2.jpg": whole[:300], "b/1.jpg": whole, "b/2.jpg": whole} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A probe leaves damaged images out of what it learns from and of what it counts.
+func TestProbeSkipsCorruptImages(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("m.onnx"))
+	oneDamaged(t, in("d/train"))
+	oneDamaged(t, in("d/test"))
+	probe := []string{"--model", in("m.onnx"), "--data", in("d"), "--kind", "knn", "--k", "1", "--image-size", "16"}
+	refused(t, exitFailed, "a/2.jpg: is damaged", append([]string{"probe"}, probe...)...)
+	refused(t, exitUsage, "want fail or skip", append([]string{"probe", "--corrupt", "ignore"}, probe...)...)
+	if r := probeOf(t, append(probe, "--corrupt", "skip")...); r.TrainSamples != 3 || r.TestSamples != 3 {
+		t.Errorf("report %+v", r)
+	}
+}
+
+func TestDiagnoseSkipsCorruptImages(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("m.onnx"))
+	oneDamaged(t, in("d/1"))
+	oneDamaged(t, in("d/2"))
+	diagnose := []string{"diagnose", "--model", in("m.onnx"), "--data", in("d"), "--image-size", "16", "-o", in("out")}
+	refused(t, exitFailed, "a/2.jpg: is damaged", diagnose...)
+	refused(t, exitUsage, "want fail or skip", append(diagnose, "--corrupt", "ignore")...)
+	if r := must(t, append(diagnose, "--corrupt", "skip")...); strings.Count(r.err, "skipped: ") != 2 {
+		t.Errorf("the message is %q", r.err)
 	}
 }

@@ -27,6 +27,7 @@ import (
 
 type diagnoseOptions struct {
 	model, data, split, out, format string
+	corrupt                         string
 	size, samples, batch, layers    int
 	temperature                     float64
 	seed                            uint64
@@ -64,6 +65,7 @@ the verdict, with its evidence, is printed.`,
 		f.IntVar(&o.layers, "layers", 3, "`number` of last weighted layers to look at")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the choice of images and of their views")
+		corruptFlag(f, &o.corrupt, "")
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.StringVarP(&o.out, "out", "o", "", "`folder` of the findings")
 		f.StringVar(&o.format, "format", "png", "of the charts, `png, svg or pdf`")
@@ -99,6 +101,9 @@ func (o *diagnoseOptions) run(ctx context.Context, t *terminal, args []string) e
 		return err
 	}
 	defer ds.Close()
+	if ds, err = withoutCorrupt(ctx, t, ds, o.corrupt); err != nil {
+		return err
+	}
 	if err := o.settle(t, m.ONNX, ds); err != nil {
 		return err
 	}
@@ -134,6 +139,9 @@ func (o *diagnoseOptions) check(args []string) error {
 		return usagef("--format is %q, want png, svg or pdf", o.format)
 	case o.dpi < 20 || o.dpi > 2400:
 		return usagef("--dpi is %d, want 20 to 2400", o.dpi)
+	}
+	if err := checkCorrupt(o.corrupt); err != nil {
+		return err
 	}
 	if _, err := os.Stat(filepath.Join(o.out, diagnosisFile)); err == nil && !o.force {
 		return file.Exists(filepath.Join(o.out, diagnosisFile))

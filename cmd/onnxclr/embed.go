@@ -47,7 +47,7 @@ generated:textures.`,
 		f.StringVar(&o.data, "data", "", "the `data set`")
 		f.StringVar(&o.node, "node", importer.RepresentationName, "`tensor or node` whose values are the rows")
 		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
-		f.StringVar(&o.corrupt, "corrupt", "fail", "images that cannot be read: `fail or skip`, which leaves them out of rows and labels")
+		corruptFlag(f, &o.corrupt, " of rows and labels")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
 		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows")
 		f.IntVar(&o.views, "views", 0, "augmented views of every image, as the paper's training draws them, a `number` from 2: rows become N×views×D (0: the image itself, once)")
@@ -135,14 +135,15 @@ func (o *embedOptions) check(args []string) error {
 		return usagef("name the images, with --data")
 	case o.out == "":
 		return usagef("say where the rows go, with -o E.npy")
-	case o.corrupt != "fail" && o.corrupt != "skip":
-		return usagef("--corrupt is %q, want fail or skip", o.corrupt)
 	case o.batch < 1 || o.batch > 1<<16:
 		return usagef("--batch is %d, want 1 to %d", o.batch, 1<<16)
 	case o.views == 1 || o.views < 0 || o.views > 1<<10:
 		return usagef("--views is %d, want 2 to %d, or 0 for the images themselves", o.views, 1<<10)
 	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
 		return usagef("--image-size is %d, want 8 to 4096", o.size)
+	}
+	if err := checkCorrupt(o.corrupt); err != nil {
+		return err
 	}
 	if o.labels != "" {
 		if err := hasExtension(o.labels, ".npy"); err != nil {

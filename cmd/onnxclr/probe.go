@@ -21,6 +21,7 @@ type probeOptions struct {
 	trainFeatures, trainLabels     string
 	testFeatures, testLabels       string
 	kind, on, schedule, cache, out string
+	corrupt                        string
 	size, augment                  int
 	exact, force, json             bool
 	knn                            probe.KNN
@@ -60,6 +61,7 @@ The encoder is hashed before and after: nothing is reported if it changed meanwh
 		f.StringVar(&o.kind, "kind", "", "`knn or linear`")
 		f.StringVar(&o.on, "on", "r", "`rows` that are classified: r, z, or columns of them such as r[:360] and r[360:]")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
+		corruptFlag(f, &o.corrupt, "")
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.StringVar(&o.cache, "cache", "", "`folder` where computed rows are kept, for the next probe of the same encoder and images")
 		f.IntVar(&o.knn.K, "k", probe.DefaultKNN.K, "knn: neighbours that vote")
@@ -156,7 +158,7 @@ func (o *probeOptions) classify(ctx context.Context, t *terminal, pool *kernel.P
 var (
 	knnFlags    = []string{"k", "temperature"}
 	linearFlags = []string{"epochs", "batch", "lr", "lr-schedule", "momentum", "weight-decay", "augment", "seed"}
-	imageFlags  = []string{"model", "data", "test-data", "image-size", "exact", "cache", "augment"}
+	imageFlags  = []string{"model", "data", "test-data", "image-size", "corrupt", "exact", "cache", "augment"}
 )
 
 func (o *probeOptions) check(args []string) (columns, error) {
@@ -185,6 +187,9 @@ func (o *probeOptions) check(args []string) (columns, error) {
 		return on, usagef("--augment is %d, want 0 to 1000 passes", o.augment)
 	case o.schedule != "constant" && o.schedule != "cosine":
 		return on, usagef("--lr-schedule is %q, want constant or cosine", o.schedule)
+	}
+	if err := checkCorrupt(o.corrupt); err != nil {
+		return on, err
 	}
 	o.fit.Cosine = o.schedule == "cosine"
 	deaf, because := knnFlags, "is for --kind knn"

@@ -46,6 +46,11 @@ func (o *probeOptions) features(ctx context.Context, t *terminal, on columns) (*
 	}
 	defer train.Close()
 	defer test.Close()
+	for _, ds := range []*data.Dataset{&train, &test} {
+		if *ds, err = withoutCorrupt(ctx, t, *ds, o.corrupt); err != nil {
+			return nil, err
+		}
+	}
 	path, err := modelPath(o.model)
 	if err != nil {
 		return nil, err
