@@ -26,10 +26,11 @@ type events struct {
 	total int
 }
 
-// openEvents starts an event file in the run directory for the steps from first on.
-// Events that the run left of these steps, when it was stopped, are void.
-func openEvents(dir string, r *Recipe, first, perEpoch, total int) (*events, error) {
-	if !r.TensorBoard || first == total {
+// openEvents starts an event file in the run directory for the steps from first on; none
+// for a run that is complete. Events that the run left of these steps, when it was
+// stopped, are void.
+func openEvents(dir string, r *Recipe, first, perEpoch, total int, complete bool) (*events, error) {
+	if !r.TensorBoard || complete {
 		return nil, nil
 	}
 	w, err := tensorboard.Create(dir, first)
@@ -78,6 +79,25 @@ func (e *events) step(l *learner, batch *data.Batch, m Metrics, line []byte) err
 		}
 	}
 	return e.w.Write(m.Step, values...)
+}
+
+// monitor logs what the monitor saw after a step that is logged already, from the
+// step's line of the metrics.
+func (e *events) monitor(step int, line []byte) error {
+	if e == nil {
+		return nil
+	}
+	numbers, err := numbersOf(line)
+	if err != nil {
+		return err
+	}
+	var values []tensorboard.Value
+	for _, n := range numbers {
+		if strings.HasPrefix(n.name, "monitor.") {
+			values = append(values, tensorboard.Scalar(tagOf(n.name), n.value))
+		}
+	}
+	return e.w.Write(step, values...)
 }
 
 // spectrum logs the monitor's chart of the run, if there is one, at the last step.

@@ -10,7 +10,7 @@ import (
 // once an epoch.
 func BenchmarkEventsOfAStep(b *testing.B) {
 	dir := b.TempDir()
-	e, err := openEvents(dir, &Recipe{TensorBoard: true, EventsEvery: 1 << 40}, 0, 1<<40, 1<<40)
+	e, err := openEvents(dir, &Recipe{TensorBoard: true, EventsEvery: 1 << 40}, 0, 1<<40, 1<<40, false)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -29,7 +29,10 @@ type Metrics struct {
 }
 
 // lineFile appends lines to a file.
-type lineFile struct{ f *os.File }
+type lineFile struct {
+	f    *os.File
+	last []byte // nil before the first
+}
 
 // openLines opens the file for appending after those lines, from the start on, that are
 // whole and that keep says yes to; what follows is dropped.
@@ -38,7 +41,14 @@ func openLines(path string, keep func(line []byte) bool) (*lineFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := prefix(f, keep)
+	l := &lineFile{f: f}
+	size, err := prefix(f, func(line []byte) bool {
+		if !keep(line) {
+			return false
+		}
+		l.last = line
+		return true
+	})
 	if err == nil {
 		err = f.Truncate(size)
 	}
@@ -49,7 +59,7 @@ func openLines(path string, keep func(line []byte) bool) (*lineFile, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &lineFile{f}, nil
+	return l, nil
 }
 
 // prefix returns where the lines that are kept end.
@@ -76,9 +86,17 @@ func (l *lineFile) append(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	line = append(line, '\n')
-	_, err = l.f.Write(line)
-	return line, err
+	l.last = append(line, '\n')
+	_, err = l.f.Write(l.last)
+	return l.last, err
+}
+
+// amend writes v over the last line, of which it is a longer version.
+func (l *lineFile) amend(v any) ([]byte, error) {
+	if _, err := l.f.Seek(-int64(len(l.last)), io.SeekEnd); err != nil {
+		return nil, err
+	}
+	return l.append(v)
 }
 
 func (l *lineFile) sync() error  { return l.f.Sync() }

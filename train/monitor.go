@@ -96,8 +96,7 @@ type monitor struct {
 // monitorBatch is how many images are looked at in one go.
 const monitorBatch = 32
 
-// openMonitor prepares to look at a learner's model, and does so once if it is as
-// training begins with it.
+// openMonitor prepares to look at a learner's model.
 func openMonitor(dir string, r *Recipe, source Source, l *learner, total int, warn func(string)) (m *monitor, err error) {
 	if r.MonitorEvery == 0 {
 		return nil, nil
@@ -131,11 +130,6 @@ func openMonitor(dir string, r *Recipe, source Source, l *learner, total int, wa
 	}); err != nil {
 		return nil, errors.Join(err, m.end())
 	}
-	if l.step == 0 && m.seen < 0 {
-		if _, err := m.look(); err != nil {
-			return nil, errors.Join(err, m.end())
-		}
-	}
 	return m, nil
 }
 
@@ -168,18 +162,41 @@ func (m *monitor) due(steps int) bool {
 	return m != nil && steps != m.seen && (steps%m.every == 0 || steps == m.total)
 }
 
-// look measures the model as it is, logs a point and returns its short form. It is not
-// interrupted: a point left out would be missing from a resumed run.
-func (m *monitor) look() (*Monitor, error) {
+// catchUp looks if that is due before a step is made: at the model that training begins
+// with, or at that of a run which was interrupted before it was seen. Then what is seen
+// joins the other numbers of the step made last.
+func (m *monitor) catchUp(ctx context.Context, metrics *lineFile, events *events) error {
+	if m == nil || !m.due(m.learner.step) {
+		return nil
+	}
+	seen, err := m.look(ctx)
+	if err != nil {
+		return err
+	}
+	var last Metrics
+	if json.Unmarshal(metrics.last, &last) != nil || last.Step != m.learner.step-1 {
+		return nil
+	}
+	last.Monitor = seen
+	line, err := metrics.amend(last)
+	if err != nil {
+		return err
+	}
+	return events.monitor(last.Step, line)
+}
+
+// look measures the model as it is, logs a point and returns its short form. If it is
+// interrupted there is no point, and the look stays due.
+func (m *monitor) look(ctx context.Context) (*Monitor, error) {
 	start := time.Now()
 	p := MonitorPoint{Steps: m.learner.step}
-	held, err := m.embed(m.held)
+	held, err := m.embed(ctx, m.held)
 	if err != nil {
 		return nil, err
 	}
 	p.R = m.spectrum("r", held.r, held.dims[0])
 	p.Z = m.spectrum("z", held.z, held.dims[1])
-	if err := m.classify(&p, held); err != nil {
+	if err := m.classify(ctx, &p, held); err != nil {
 		return nil, err
 	}
 	if _, err := m.log.append(p); err != nil {
@@ -216,7 +233,7 @@ func (m *monitor) spectrum(name string, rows []float32, dim int) *analysis.Spect
 }
 
 // classify fills in the accuracies.
-func (m *monitor) classify(p *MonitorPoint, held *embedded) error {
+func (m *monitor) classify(ctx context.Context, p *MonitorPoint, held *embedded) error {
 	pool, online := m.learner.machine.Pool(), m.learner.probe
 	queries := probes.NewFeatures(held.r, held.dims[0], held.labels)
 	switch {
@@ -233,11 +250,14 @@ func (m *monitor) classify(p *MonitorPoint, held *embedded) error {
 	if m.bank == nil {
 		return nil
 	}
-	bank, err := m.embed(m.bank)
+	bank, err := m.embed(ctx, m.bank)
 	if err != nil {
 		return err
 	}
-	o, err := m.knn.Classify(context.Background(), pool, probes.NewFeatures(bank.r, bank.dims[0], bank.labels), queries, len(m.held.Classes()), nil)
+	o, err := m.knn.Classify(ctx, pool, probes.NewFeatures(bank.r, bank.dims[0], bank.labels), queries, len(m.held.Classes()), nil)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		m.warn(fmt.Sprintf("monitor after %d steps: no kNN: %v", p.Steps, err))
 		return nil
@@ -255,7 +275,7 @@ type embedded struct {
 
 // embed computes the rows of a data set as embed does. Images that are few in the last
 // run are followed by leftovers, whose rows are dropped.
-func (m *monitor) embed(ds data.Dataset) (e *embedded, err error) {
+func (m *monitor) embed(ctx context.Context, ds data.Dataset) (e *embedded, err error) {
 	images, err := data.NewEvaluation(ds, m.shape[0], m.shape[2], m.workers)
 	if err != nil {
 		return nil, err
@@ -267,7 +287,7 @@ func (m *monitor) embed(ds data.Dataset) (e *embedded, err error) {
 	e = &embedded{dims: []int{m.outputs[0].Shape()[1], m.outputs[1].Shape()[1]}}
 	input := make([]float32, m.shape[0]*m.shape[1]*m.shape[2]*m.shape[3])
 	for {
-		b, err := images.Next(context.Background())
+		b, err := images.Next(ctx)
 		if err == io.EOF {
 			return e, nil
 		}

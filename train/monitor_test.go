@@ -2,13 +2,17 @@ package train
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -18,6 +22,7 @@ import (
 	"onnxclr/internal/kernel"
 	"onnxclr/internal/npy"
 	probes "onnxclr/train/probe"
+	"onnxclr/train/tensorboard"
 )
 
 // monitored trains on images with the monitor on.
@@ -127,6 +132,77 @@ func resumesMonitored(t *testing.T, r Recipe) {
 	// The monitor may be turned off and on on the way.
 	r.MonitorEvery = 0
 	trainImages(t, killed, r, Options{Resume: true})
+}
+
+// fuse is a context that ends when it is asked for the n-th time whether it has.
+type fuse struct {
+	context.Context
+	end context.CancelFunc
+	n   atomic.Int64
+}
+
+func (f *fuse) ask() {
+	if f.n.Add(-1) == 0 {
+		f.end()
+	}
+}
+
+func (f *fuse) Err() error            { f.ask(); return f.Context.Err() }
+func (f *fuse) Done() <-chan struct{} { f.ask(); return f.Context.Done() }
+
+// Wherever a run is interrupted, in the middle of a look included, what is left to see
+// is seen when it goes on.
+func TestMonitorInterrupted(t *testing.T) {
+	whole := t.TempDir()
+	r := monitored(t, "monitor-every", "2", "steps", "2", "knn-bank", "40", "monitor-samples", "40", "warmup-epochs", "0", "tensorboard", "true",
+		"monitor-data", "generated:textures?train=40&test=40&size=32")
+	trainImages(t, whole, r, Options{})
+	want := monitoredOutcome(t, whole)
+	looks := 0
+	for n := int64(1); ; n += 4 {
+		dir := t.TempDir()
+		inner, end := context.WithCancel(t.Context())
+		f := &fuse{Context: inner, end: end}
+		f.n.Store(n)
+		err := Run(f, r, Options{Dir: dir})
+		end()
+		if err == nil {
+			if n < 10 {
+				t.Errorf("the run never asks whether it is interrupted")
+			}
+			break
+		}
+		if !errors.Is(err, ErrInterrupted) {
+			t.Fatal(err)
+		}
+		seen := points(t, dir)
+		series, err := ReadMetrics(filepath.Join(dir, metricsName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made := len(series); made > 0 && len(series[0].Steps)/2 >= len(seen) || made == 0 && len(seen) == 0 {
+			looks++
+		}
+		trainImages(t, dir, r, Options{Resume: true})
+		sameOutcome(t, fmt.Sprintf("interrupted at question %d", n), monitoredOutcome(t, dir), want)
+	}
+	if looks < 2 {
+		t.Errorf("%d looks were interrupted, want both at least once", looks)
+	}
+}
+
+// monitoredOutcome is outcome without TensorBoard's files and checkpoints on the way, of
+// which an interrupted run has one more, and without the time that looking took.
+func monitoredOutcome(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := outcome(t, dir)
+	for name := range files {
+		if tensorboard.IsEventFile(name) || strings.HasPrefix(name, checkpointsName+"/1/") {
+			delete(files, name)
+		}
+	}
+	files[metricsName] = regexp.MustCompile(`"time":[^}]+}`).ReplaceAllString(files[metricsName], "")
+	return files
 }
 
 func TestMonitorData(t *testing.T) {

@@ -118,16 +118,16 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		report.Warn(fmt.Sprintf("%s has %d steps of %d; the others are lost, training is not affected", metricsName, lines, l.step))
 	}
 	schedule := r.LRSchedule(perEpoch)
-	events, err := openEvents(o.Dir, &r, l.step, perEpoch, schedule.Total)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, events.close()) }()
 	monitor, err := openMonitor(o.Dir, &r, source, l, schedule.Total, report.Warn)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, monitor.end()) }()
+	events, err := openEvents(o.Dir, &r, l.step, perEpoch, schedule.Total, l.step == schedule.Total && !monitor.due(l.step))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, events.close()) }()
 	t := newTrainer(&r, o.Dir, source, l, metrics, events, monitor, saved)
 	report.Begin(Start{
 		Dir: o.Dir, First: l.step, Total: schedule.Total, StepsPerEpoch: perEpoch,
@@ -141,6 +141,9 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 				o.Profile(l.profiler.profile())
 			}
 		}()
+	}
+	if err := monitor.catchUp(ctx, metrics, events); err != nil {
+		return t.stop(ctx, report, result, err)
 	}
 	if err := source.Seek(l.step); err != nil {
 		return err
@@ -164,7 +167,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		m.Time, m.Wait = time.Since(start).Seconds(), wait.Seconds()
 		m.ImagesPerSecond = float64(2*batch) / m.Time
 		if monitor.due(l.step) {
-			if m.Monitor, err = monitor.look(); err != nil {
+			if m.Monitor, err = monitor.look(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
@@ -191,7 +194,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 				return t.diverged(err)
 			}
 		}
-		if ctx.Err() != nil && l.step < schedule.Total {
+		if ctx.Err() != nil && (l.step < schedule.Total || monitor.due(l.step)) {
 			return t.stop(ctx, report, result, ctx.Err())
 		}
 	}
