@@ -104,6 +104,68 @@ func TestMicroBatchesAreTheBatch(t *testing.T) {
 	}
 }
 
+// TestMicroBatchesAndHowTheyAreComputed: exact, precision and freeze mean for the parts of a
+// step, a smaller last one included, what they mean for the whole. exact and precision
+// reach every pass: without them the gradients have other bits.
+func TestMicroBatchesAndHowTheyAreComputed(t *testing.T) {
+	const n, micro = 6, 4
+	path := wide(t)
+	src := &randomSource{n: n, side: 64, perEpoch: 1, name: "random"}
+	batch, err := src.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func(micro int, flags ...string) (*learner, Metrics) {
+		t.Helper()
+		r := recipe(t, append([]string{"model", path, "batch", strconv.Itoa(n), "micro-batch", strconv.Itoa(micro), "projector", "none", "temperature", "0.5", "optimizer", "sgd", "freeze-bn", "true"}, flags...)...)
+		l, err := newLearner(t.Context(), &r, Options{}, nil, src, func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(l.close)
+		m := Metrics{LearningRate: 0.01}
+		if err := l.train(batch, &m); err != nil {
+			t.Fatal(err)
+		}
+		return l, m
+	}
+	plain, _ := step(micro)
+	for name, c := range map[string]struct {
+		flags    []string
+		forward  golden.Class
+		backward golden.Class
+		loss     golden.Class
+	}{
+		"exact":  {[]string{"exact", "true"}, golden.Model, golden.TorchBackward, golden.ModelLoss},
+		"bf16":   {[]string{"precision", "bf16"}, golden.BFloat16Model, golden.BF16Model, golden.BF16Loss},
+		"freeze": {[]string{"freeze", "conv1"}, golden.Model, golden.TorchBackward, golden.ModelLoss},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole, want := step(0, c.flags...)
+			parts, got := step(micro, c.flags...)
+			golden.Check(t, "loss", c.loss, []float32{got.Loss}, []float32{want.Loss})
+			golden.Check(t, "embedding", c.forward, parts.embedding, whole.embedding)
+			others := 0
+			for i, p := range parts.params {
+				golden.Check(t, "gradient of "+p.Name, c.backward, parts.grads[i], whole.grads[i])
+				golden.Check(t, p.Name+" after the step", c.forward, p.Value, whole.params[i].Value)
+				if strings.HasPrefix(p.Name, "conv") && name != "freeze" && !same(parts.grads[i], plain.grads[i]) {
+					others++
+				}
+			}
+			if name != "freeze" {
+				if others == 0 {
+					t.Error("the gradients of convolutions are those of the defaults")
+				}
+				return
+			}
+			if len(parts.params) != len(plain.params)-1 || same(parts.weights.Values("conv1.weight"), plain.weights.Values("conv1.weight")) {
+				t.Errorf("%d parameters are trained, without freeze %d", len(parts.params), len(plain.params))
+			}
+		})
+	}
+}
+
 // TestMicroBatchesComputeTheSameTwice: the second pass sees what the first one saw, what
 // Dropout drops included.
 func TestMicroBatchesComputeTheSameTwice(t *testing.T) {
