@@ -341,6 +341,12 @@ func (g *grid) report(s study.Study, scale study.Scale, whole *study.Plan) error
 			}
 		}
 	}
+	if spectra := study.Gradients(outcomes); len(spectra) > 0 {
+		c := analysis.Chart{Title: s.Title}
+		if err := write("gradient.png", func(w io.Writer) error { return c.Write(w, ".png", spectra) }); err != nil {
+			return err
+		}
+	}
 	rows := [][]string{{"variant", "seeds", "linear top-1 %", "kNN top-1 %", "live r", "RankMe r", "live z", "RankMe z", "paper (ImageNet)"}}
 	for _, r := range s.Table(outcomes) {
 		paper := "–"

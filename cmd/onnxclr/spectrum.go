@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -31,7 +32,9 @@ type spectrumOptions struct {
 	data, split string // with models as sources
 	nodes       []string
 	layers      bool
+	gradient    bool
 	size, batch int
+	given       func(string) bool
 }
 
 var spectrumVerb = &verb{
@@ -52,13 +55,17 @@ participation ratio. --metrics adds the literature's others, with their conventi
 With --data, sources are models or runs, and the rows what they compute of its images in evaluation
 mode, as embed does: the representation, the tensors or nodes that --node names, or with --layers
 the end of every stage; maps are averaged over height and width, tokens over their row.
+With --gradient, sources are runs, and a row is the gradient of the run's loss with respect to the
+representation, or to the input of the last residual block, of one view of one image: views are
+drawn as in training, as many images as in a step are each other's negatives, and the network is
+in evaluation mode (figure 10). Such rows are not scaled to unit length unless asked.
 
 By default rows are scaled to unit length first and the covariance is divided by N−1, as the
 paper's code does; its equation 1 divides by N (--ddof 0). RankMe as published takes rows as
 they are (--normalize=false).`,
 	example: `onnxclr spectrum before.npy after.npy --label before --label "SimCLR, 10 epochs" -o spectrum.png --json spectrum.json`,
 	prepare: func(f *pflag.FlagSet) action {
-		o := &spectrumOptions{}
+		o := &spectrumOptions{given: f.Changed}
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the chart: .png, .svg or .pdf")
 		f.StringArrayVar(&o.labels, "label", nil, "`name` of a source on the chart, once a source, in their order (default: its file name)")
 		f.BoolVar(&o.normalize, "normalize", true, "scale rows to unit length first")
@@ -77,8 +84,9 @@ they are (--normalize=false).`,
 		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
 		f.StringArrayVar(&o.nodes, "node", nil, "`tensor or node` to look at instead of the representation; may be repeated")
 		f.BoolVar(&o.layers, "layers", false, "look at the end of every stage of the network")
+		f.BoolVar(&o.gradient, "gradient", false, "look at the gradient of a run's loss instead, at r and before the last residual block, or at --node")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
-		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows")
+		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows (of --gradient: the run's)")
 		f.StringVar(&o.json, "json", "", "write spectra and metrics to this `file` as JSON; - for standard output")
 		f.StringVar(&o.csv, "csv", "", "write the singular values to this `file` as CSV; - for standard output")
 		f.IntVar(&o.dpi, "dpi", 200, "dots an inch of a .png")
@@ -103,6 +111,9 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 		of := o.spectra
 		if o.data != "" {
 			of = o.modelSpectra
+		}
+		if o.gradient {
+			of = o.gradientSpectra
 		}
 		more, err := of(ctx, t, source, labels[i])
 		if err != nil {
@@ -146,7 +157,7 @@ func (o *spectrumOptions) check(sources []string) error {
 			return usageError(err.Error())
 		}
 	}
-	return o.checkImages()
+	return errors.Join(o.checkImages(), o.checkGradient())
 }
 
 func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error {

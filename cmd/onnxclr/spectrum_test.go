@@ -195,3 +195,34 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// The gradient of DirectCLR's loss has d0 dimensions at the representation and more
+// before the last block.
+func TestSpectrumOfGradient(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	const images = "generated:textures?train=32&test=48&size=16"
+	must(t, "convert", basic(t), "-o", in("model.onnx"))
+	must(t, "train", "--model", in("model.onnx"), "--data", images, "--method", "directclr", "--d0", "10", "--batch", "16", "--image-size", "16", "--steps", "2", "--warmup-epochs", "0", "-o", in("run"))
+	out := must(t, "spectrum", in("run"), "--data", images, "--gradient", "-o", in("s.png"), "--json", in("s.json")).out
+	f, err := os.Open(in("s.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	spectra, err := analysis.ReadJSON(f)
+	if err != nil || len(spectra) != 2 {
+		t.Fatalf("%d spectra, %v:\n%s", len(spectra), err, out)
+	}
+	r, h := spectra[0], spectra[1]
+	if r.Samples != 96 || r.Normalized || r.SingularValues[10] != 0 {
+		t.Errorf("at r: %d rows, normalised %v, values %v", r.Samples, r.Normalized, r.SingularValues)
+	}
+	const rounding = 1e-12
+	if at, before := analysis.Live(r.SingularValues, rounding), analysis.Live(h.SingularValues, rounding); at == 0 || before <= at {
+		t.Errorf("ranks %d at r and %d before the block", at, before)
+	}
+	must(t, "spectrum", in("run"), "--data", images, "--gradient", "--node", "embedding", "--node", "representation", "-o", in("n.svg"))
+	refused(t, exitUsage, "goes with --data", "spectrum", in("run"), "--gradient", "-o", in("x.png"))
+	refused(t, exitFailed, "not the folder of a run", "spectrum", in("model.onnx"), "--data", images, "--gradient", "-o", in("x.png"))
+}

@@ -26,14 +26,39 @@ func (p *Program) Differentiate(loss *G.Node) error {
 // z: the gradients it adds are those of Σ z·dz. The node it returns, an input of z's
 // shape, takes the loss's gradient with respect to z.
 func (p *Program) Backpropagate(z *G.Node) (dz *G.Node, err error) {
+	dz = p.slope(z)
+	return dz, p.differentiate(z, func(wrt G.Nodes) (G.Nodes, error) {
+		return G.Backpropagate(G.Nodes{z}, G.Nodes{dz}, wrt)
+	})
+}
+
+// slope adds the input that takes the gradient of a loss with respect to z.
+func (p *Program) slope(z *G.Node) *G.Node {
 	shape, name := z.Shape().Clone(), "gradient of the loss"
 	for p.Shapes[name] != nil { // Gorgonia would take the two for one
 		name += "'"
 	}
-	dz = G.NewTensor(p.Graph, tensor.Float32, shape.Dims(), G.WithShape(shape...), G.WithName(name))
-	return dz, p.differentiate(z, func(wrt G.Nodes) (G.Nodes, error) {
-		return G.Backpropagate(G.Nodes{z}, G.Nodes{dz}, wrt)
+	return G.NewTensor(p.Graph, tensor.Float32, shape.Dims(), G.WithShape(shape...), G.WithName(name))
+}
+
+// Gradients adds the gradients of Σ z·dz with respect to nodes that z depends on, and
+// returns them and dz as Backpropagate does. A program takes either, once.
+func (p *Program) Gradients(z *G.Node, wrt []*G.Node) (dz *G.Node, grads []*G.Node, err error) {
+	dz = p.slope(z)
+	reach := p.reach(z)
+	for _, n := range wrt {
+		if !reach[n.ID()] {
+			return nil, nil, fmt.Errorf("the loss does not depend on tensor %q", n.Name())
+		}
+	}
+	err = fence("gorgonia", func() error {
+		grads, err = G.Backpropagate(G.Nodes{z}, G.Nodes{dz}, wrt)
+		return err
 	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("differentiating the graph: %w", err)
+	}
+	return dz, grads, nil
 }
 
 // differentiate sets the gradients of the trained parameters that end depends on, which

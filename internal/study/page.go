@@ -52,22 +52,54 @@ func (s Study) Spectra(outcomes []*Outcome, of int) []*analysis.Spectrum {
 	return spectra
 }
 
+// Gradients returns the spectra of the gradient, at r and before the last block, of every
+// variant that has them, with its smallest seed.
+func Gradients(outcomes []*Outcome) (spectra []*analysis.Spectrum) {
+	seen := map[string]bool{}
+	for _, o := range outcomes {
+		if o.gradients != nil && !seen[o.Variant] {
+			seen[o.Variant] = true
+			spectra = append(spectra, o.gradients...)
+		}
+	}
+	return spectra
+}
+
+// content is what the page shows.
+type content struct {
+	Study        Study
+	Plan         *Plan
+	Note, Extra  string
+	Done, Failed int
+	Rows         []Row
+	Agreement    Agreement
+	Charts       []chart
+	Outcomes     []*Outcome
+	Failures     []*Outcome
+	Gradient     bool // some outcome has them
+	Commands     []string
+}
+
+// draw adds a chart of spectra, if there are any.
+func (c *content) draw(title string, drawing analysis.Chart, spectra []*analysis.Spectrum) error {
+	if len(spectra) == 0 {
+		return nil
+	}
+	var svg bytes.Buffer
+	if err := drawing.Write(&svg, ".svg", spectra); err != nil {
+		return err
+	}
+	_, text, _ := strings.Cut(svg.String(), "<svg")
+	c.Charts = append(c.Charts, chart{title, template.HTML("<svg" + text)})
+	return nil
+}
+
 // WritePage writes the grid as one HTML page that needs nothing else.
 func (s Study) WritePage(w io.Writer, p *Plan, scale Scale, set []string, outcomes []*Outcome) error {
 	rows := s.Table(outcomes)
-	content := struct {
-		Study        Study
-		Plan         *Plan
-		Note, Extra  string
-		Done, Failed int
-		Rows         []Row
-		Agreement    Agreement
-		Charts       []chart
-		Outcomes     []*Outcome
-		Failures     []*Outcome
-		Commands     []string
-	}{Study: s, Plan: p, Note: scale.Note, Extra: strings.Join(set, " "), Rows: rows, Agreement: Compare(rows), Outcomes: outcomes}
+	content := &content{Study: s, Plan: p, Note: scale.Note, Extra: strings.Join(set, " "), Rows: rows, Agreement: Compare(rows), Outcomes: outcomes}
 	for _, o := range outcomes {
+		content.Gradient = content.Gradient || o.Gradients != nil
 		switch o.Status {
 		case "done":
 			content.Done++
@@ -77,20 +109,12 @@ func (s Study) WritePage(w io.Writer, p *Plan, scale Scale, set []string, outcom
 		}
 	}
 	for of, title := range []string{"Spectra of the representation r", "Spectra of the embedding z"} {
-		spectra := s.Spectra(outcomes, of)
-		if len(spectra) == 0 {
-			continue
-		}
-		var svg bytes.Buffer
-		c := analysis.Chart{Of: string("rz"[of])}
-		if err := c.Write(&svg, ".svg", spectra); err != nil {
+		if err := content.draw(title, analysis.Chart{Of: string("rz"[of])}, s.Spectra(outcomes, of)); err != nil {
 			return err
 		}
-		text := svg.String()
-		if i := strings.Index(text, "<svg"); i >= 0 {
-			text = text[i:]
-		}
-		content.Charts = append(content.Charts, chart{title, template.HTML(text)})
+	}
+	if err := content.draw("Spectra of the loss's gradient", analysis.Chart{}, Gradients(outcomes)); err != nil {
+		return err
 	}
 	if len(p.Cells) > 0 {
 		for _, step := range p.Cells[0].Steps {

@@ -141,6 +141,13 @@ func (s Study) Plan(o Options) (*Plan, error) {
 					c.Folder() + "/spectra.json",
 				})
 			}
+			if v.Gradient {
+				c.Steps = append(c.Steps, Step{
+					[]string{"spectrum", Below + run, "--data", o.Data, "--gradient", "--label", c.Label,
+						"-o", Below + c.Folder() + "/gradient.png", "--json", Below + c.Folder() + "/gradient.json", "--force", "-q"},
+					c.Folder() + "/gradient.json",
+				})
+			}
 			p.Cells = append(p.Cells, c)
 		}
 	}

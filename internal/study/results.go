@@ -32,7 +32,22 @@ type Outcome struct {
 	RankMeZ *float64 `json:"rankme_z,omitempty"`
 	Dim     int      `json:"dim_r,omitempty"`
 
-	spectra []*analysis.Spectrum // of r and of z
+	// Gradients are those of the loss, at r and before the last residual block.
+	Gradients []Gradient `json:"gradients,omitempty"`
+
+	spectra   []*analysis.Spectrum // of r and of z
+	gradients []*analysis.Spectrum
+}
+
+// Gradient is how many dimensions the gradient of the loss has at a place.
+type Gradient struct {
+	At   string `json:"at"` // r, or the last block
+	Dim  int    `json:"dim"`
+	Live int    `json:"live"` // as of a representation
+	// Rank counts the singular values above the rounding of float32, 1e-12 of the largest
+	// of a covariance.
+	Rank   int     `json:"rank"`
+	RankMe float64 `json:"rankme"`
 }
 
 // errorFile is where the message of a cell that failed is kept.
@@ -101,17 +116,21 @@ func (c *Cell) collect(dir string) (*Outcome, error) {
 		}
 		*probe.to = r.Top1
 	}
-	if b, err := os.Open(filepath.Join(folder, "spectra.json")); err == nil {
-		spectra, err := analysis.ReadJSON(b)
-		b.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(folder, "spectra.json"), err)
-		}
-		if len(spectra) == 2 {
-			o.spectra = spectra
-			r, z := spectra[0].Metrics, spectra[1].Metrics
-			o.LiveR, o.RankMeR, o.LiveZ, o.RankMeZ, o.Dim = &r.LiveDims, &r.RankMe, &z.LiveDims, &z.RankMe, spectra[0].Dim
-		}
+	var err error
+	if o.spectra, err = readSpectra(filepath.Join(folder, "spectra.json")); err != nil {
+		return nil, err
+	}
+	if len(o.spectra) == 2 {
+		r, z := o.spectra[0].Metrics, o.spectra[1].Metrics
+		o.LiveR, o.RankMeR, o.LiveZ, o.RankMeZ, o.Dim = &r.LiveDims, &r.RankMe, &z.LiveDims, &z.RankMe, o.spectra[0].Dim
+	}
+	if o.gradients, err = readSpectra(filepath.Join(folder, "gradient.json")); err != nil {
+		return nil, err
+	}
+	for i, s := range o.gradients {
+		const rounding = 1e-12
+		at := []string{"r", "the input of the last block"}[min(i, 1)]
+		o.Gradients = append(o.Gradients, Gradient{at, s.Dim, s.Metrics.LiveDims, analysis.Live(s.SingularValues, rounding), s.Metrics.RankMe})
 	}
 	if series, err := train.ReadMetrics(filepath.Join(folder, "run", "metrics.jsonl")); err == nil {
 		for _, s := range series {
@@ -128,6 +147,23 @@ func (c *Cell) collect(dir string) (*Outcome, error) {
 		return nil, err
 	}
 	return o, nil
+}
+
+// readSpectra reads what spectrum --json wrote, if it is there.
+func readSpectra(path string) ([]*analysis.Spectrum, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	spectra, err := analysis.ReadJSON(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return spectra, nil
 }
 
 // readJSON reads a file if it is there.

@@ -28,6 +28,8 @@ type Variant struct {
 	On string
 	// SameAs names the variant whose run is probed, of which this one has none.
 	SameAs string
+	// Gradient: the gradient of the loss is looked at too, at r and before the last block.
+	Gradient bool
 	// Paper is the linear probe's top-1 on ImageNet that the paper gives, in %; 0 for none.
 	Paper float64
 }
@@ -118,10 +120,10 @@ var Studies = []Study{
 	},
 	{
 		Name: "residual", Title: "Figure 10: information beyond the sub-vector", Small: "resnet18",
-		Question: "DirectCLR probed on r, on the sub-vector r[:d0] that the loss sees and on the rest r[d0:], which no gradient reaches but through the last block.",
+		Question: "DirectCLR probed on r, on the sub-vector r[:d0] that the loss sees and on the rest r[d0:], which no gradient reaches but through the last block; and the spectra of the loss's gradient at r and before that block.",
 		Paper:    "The rest is useful: the residual connection copies the hidden layer, whose gradient has full rank.",
 		Variants: []Variant{
-			directCLR,
+			directCLR.withGradient(),
 			{Name: "directclr-subvector", Label: "DirectCLR, probe on r[:d0]", SameAs: "directclr", On: "r[:{d0}]"},
 			{Name: "directclr-rest", Label: "DirectCLR, probe on r[d0:]", SameAs: "directclr", On: "r[{d0}:]"},
 		},
@@ -154,6 +156,12 @@ func sweep(parts float64) Variant {
 // as is the same run under the name that it has in another study.
 func (v Variant) as(name, label string) Variant {
 	v.Name, v.Label = name, label
+	return v
+}
+
+// withGradient is the same run, of which the gradient is looked at too.
+func (v Variant) withGradient() Variant {
+	v.Gradient = true
 	return v
 }
 
