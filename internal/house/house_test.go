@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"internal/report":           {"train", "analysis"},
 	"internal/study":            {"train", "analysis", "internal/file", "internal/nearest"},
 	"bench":                     {"importer", "train", "analysis", "internal"},
+	"docs/gallery":              {"analysis", "internal/stream"},
 	"testdata":                  {},
 }
 
