@@ -1,10 +1,12 @@
 package analysis
 
 import (
+	"bytes"
 	"math"
 	"testing"
 
 	"onnxclr/internal/golden"
+	"onnxclr/internal/npy"
 )
 
 // Every metric against numpy's on the rows of the spectra.
@@ -139,5 +141,79 @@ func TestSampleMetricsSeeStructure(t *testing.T) {
 	}
 	if _, err := CompareViews([]float64{1, 2, 3, 4}, 2, 2); err == nil {
 		t.Error("one sample has a covariance")
+	}
+}
+
+// Rank and condition number against numpy's SVD of the centred rows, however rows come
+// and through a file.
+func TestExactRankIsNumpys(t *testing.T) {
+	g := golden.Load(t, "analysis/rank.npz")
+	for _, name := range []string{"full", "deficient", "scaled", "offset", "few"} {
+		x, want := g[name+".x"], g[name+".want"].F64
+		dim := x.Shape[1]
+		part := func(rows []float64) *Moments {
+			m, err := NewMoments(dim, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.KeepFactor()
+			if err := m.Add(rows); err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		check := func(how string, m *Moments) {
+			t.Helper()
+			e, err := m.Exact()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.Check(t, name+how, golden.Closed, e.SingularValues, want[3:])
+			golden.Check(t, name+how+" tolerance", golden.Loss, []float64{e.Tolerance}, want[1:2])
+			if e.Rank != int(want[0]) {
+				t.Errorf("%s%s: rank %d, numpy's is %v", name, how, e.Rank, want[0])
+			}
+			if c := e.ConditionNumber; c == nil != math.IsInf(want[2], 1) {
+				t.Errorf("%s%s: condition number %v, numpy's is %v", name, how, c, want[2])
+			} else if c != nil && name != "scaled" { // whose least value is good to 1e-5
+				golden.Check(t, name+how+" condition", golden.Loss, []float64{*c}, want[2:3])
+			} else if c != nil {
+				golden.Check(t, name+how+" condition", golden.BF16Loss, []float64{*c}, want[2:3])
+			}
+		}
+		whole := part(x.F64)
+		check("", whole)
+		half := x.Shape[0] / 2 * dim
+		merged := part(x.F64[:half])
+		if err := merged.Merge(part(x.F64[half:])); err != nil {
+			t.Fatal(err)
+		}
+		check(", merged", merged)
+		var file bytes.Buffer
+		if err := whole.Save(&file); err != nil {
+			t.Fatal(err)
+		}
+		z, err := npy.DecodeZip(file.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := LoadMoments(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(", loaded", loaded)
+	}
+	m, err := NewMoments(3, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.KeepFactor()
+	for range 3000 { // several blocks
+		if err := m.Add([]float64{.1, .7, 1e9}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e, err := m.Exact(); err != nil || e.Rank != 0 || e.ConditionNumber != nil {
+		t.Errorf("equal rows: %+v, %v", e, err)
 	}
 }

@@ -31,6 +31,15 @@ func more(f func(m *MoreMetrics) float64) func(*Spectrum) float64 {
 	}
 }
 
+func exact(f func(e *ExactMetrics) float64) func(*Spectrum) float64 {
+	return func(s *Spectrum) float64 {
+		if s.Exact == nil {
+			return math.NaN()
+		}
+		return f(s.Exact)
+	}
+}
+
 func unitRows(f func(u *UnitMetrics) float64) func(*Spectrum) float64 {
 	return more(func(m *MoreMetrics) float64 {
 		if m.Unit == nil {
@@ -74,6 +83,13 @@ var metricRows = []metricRow{
 			return math.Inf(1)
 		}
 		return *m.ConditionNumber
+	})},
+	{"exact rank", "of the centred rows, numpy's tolerance", exact(func(e *ExactMetrics) float64 { return float64(e.Rank) })},
+	{"exact condition number", "of the centred rows", exact(func(e *ExactMetrics) float64 {
+		if e.ConditionNumber == nil {
+			return math.Inf(1)
+		}
+		return *e.ConditionNumber
 	})},
 	{"pseudo-condition", "of √λ, smallest/largest", more(func(m *MoreMetrics) float64 { return m.PseudoCondition })},
 	{"channel deviation", "unit rows; 1/√D spread", unitRows(func(u *UnitMetrics) float64 { return u.ChannelStd })},

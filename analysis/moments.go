@@ -35,6 +35,7 @@ type Moments struct {
 	mean      []float64 // [D], relative to origin
 	scatter   []float64 // [D,D], upper triangle: Σ (z−z̄)(z−z̄)ᵀ
 	block     []float64 // rows not yet folded in, [≤blockRows,D]
+	factor    *factor   // nil unless asked for
 }
 
 // NewMoments returns an empty accumulator of rows of dim values. With normalize,
@@ -149,6 +150,9 @@ func (m *Moments) fold() {
 		subtractRows(block, mean, from, to)
 	})
 	blas64.Syrk(blas.Trans, 1, block, 1, m.symmetric())
+	if m.factor != nil {
+		m.factor.add(block, mean)
+	}
 	m.shift(rows, mean)
 	m.block = m.block[:0]
 }
@@ -215,7 +219,7 @@ func (m *Moments) symmetric() blas64.Symmetric {
 }
 
 // Merge adds everything that was added to other, which keeps its rows. Both must
-// have the same width and normalisation.
+// have the same width and normalisation; a factor is kept where both have one.
 func (m *Moments) Merge(other *Moments) error {
 	if m.dim != other.dim || m.normalize != other.normalize {
 		return fmt.Errorf("rows of %d values (normalised: %v) and of %d (normalised: %v) do not merge",
@@ -229,9 +233,15 @@ func (m *Moments) Merge(other *Moments) error {
 	if m.origin == nil {
 		m.origin = slices.Clone(other.origin)
 	}
-	mean := make([]float64, m.dim)
+	mean, shift := make([]float64, m.dim), make([]float64, m.dim)
 	for j := range mean {
-		mean[j] = (other.origin[j] - m.origin[j]) + other.mean[j]
+		shift[j] = other.origin[j] - m.origin[j]
+		mean[j] = shift[j] + other.mean[j]
+	}
+	if m.factor != nil && other.factor != nil {
+		m.factor.merge(other.factor, shift)
+	} else {
+		m.factor = nil
 	}
 	for k, v := range other.scatter {
 		m.scatter[k] += v

@@ -104,16 +104,22 @@ func (m *Moments) Save(w io.Writer) error {
 			full[i*m.dim+j] = full[j*m.dim+i]
 		}
 	}
-	return npy.WriteZip(w, []npy.Named{
+	arrays := []npy.Named{
 		{Name: momentsName, Shape: []int{len(flags)}, Data: flags},
 		{Name: "origin", Shape: []int{m.dim}, Data: origin},
 		{Name: "mean", Shape: []int{m.dim}, Data: m.mean},
 		{Name: "scatter", Shape: []int{m.dim, m.dim}, Data: full},
-	})
+	}
+	if f := m.factor; f != nil {
+		f.fold()
+		arrays = append(arrays, npy.Named{Name: factorName, Shape: []int{f.side, f.side}, Data: f.a})
+	}
+	return npy.WriteZip(w, arrays)
 }
 
 const (
 	momentsName    = "onnxclr_moments"
+	factorName     = "factor"
 	momentsVersion = 1
 )
 
@@ -138,11 +144,17 @@ func LoadMoments(z *npy.Archive) (*Moments, error) {
 		return nil, fmt.Errorf("moments of %d rows of %d values", n, dim)
 	}
 	m := &Moments{dim: int(dim), n: int(n), normalize: flags[3] == 1}
-	for _, part := range []struct {
+	type part struct {
 		name string
 		to   *[]float64
 		size int
-	}{{"origin", &m.origin, m.dim}, {"mean", &m.mean, m.dim}, {"scatter", &m.scatter, m.dim * m.dim}} {
+	}
+	parts := []part{{"origin", &m.origin, m.dim}, {"mean", &m.mean, m.dim}, {"scatter", &m.scatter, m.dim * m.dim}}
+	if slices.Contains(z.Names, factorName) {
+		m.factor = newFactor(m.dim)
+		parts = append(parts, part{factorName, &m.factor.a, m.factor.side * m.factor.side})
+	}
+	for _, part := range parts {
 		a, err := z.Get(part.name)
 		if err != nil {
 			return nil, err

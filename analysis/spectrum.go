@@ -25,8 +25,9 @@ type Spectrum struct {
 	SingularValues []float64 `json:"singular_values"`
 	Metrics        Metrics   `json:"metrics"`
 	// Those that take longer, where they were asked for.
-	More      *MoreMetrics `json:"more_metrics,omitempty"`
-	Bootstrap *Band        `json:"bootstrap,omitempty"`
+	More      *MoreMetrics  `json:"more_metrics,omitempty"`
+	Exact     *ExactMetrics `json:"exact,omitempty"`
+	Bootstrap *Band         `json:"bootstrap,omitempty"`
 }
 
 // Band is between what values the singular values, and the metrics, lie in 95 % of

@@ -90,6 +90,7 @@ func TestSpectrumFormats(t *testing.T) {
 	}
 	refused(t, exitFailed, "does not hold moments", "merge", in("x.npz"), "-o", in("y.npz"))
 	refused(t, exitUsage, "holds moments, not rows", "spectrum", in("m.npz"), "--bootstrap", "3", "-o", in("s.png"), "--force")
+	refused(t, exitUsage, "without a factor", "spectrum", in("m.npz"), "--exact-rank", "-o", in("s.png"), "--force")
 }
 
 // Parquet's lists and columns are the rows that .npy holds, for spectra and probes.
@@ -143,11 +144,11 @@ func TestSpectrumOptionsAddUp(t *testing.T) {
 	saveArray(t, dir, "l.npy", []int{n}, labels)
 	saveArray(t, dir, "short.npy", []int{3}, labels[:3])
 	base := []string{"spectrum", in("x.npy"), "-o", in("s.png"), "--force"}
-	out := must(t, append(base, "--metrics", "--bootstrap", "8", "--class-labels", in("l.npy"), "--normalize=false", "--json", in("s.json"), "--metrics-csv", in("m.csv"), "--metrics-chart", in("m.png"), "--of", "r")...)
+	out := must(t, append(base, "--metrics", "--bootstrap", "8", "--class-labels", in("l.npy"), "--normalize=false", "--json", in("s.json"), "--metrics-csv", in("m.csv"), "--metrics-chart", in("m.png"), "--exact-rank", "--of", "r")...)
 	if _, err := os.Stat(in("m.png")); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"x, between classes", "x, within classes", "TwoNN dimension", "pseudo-condition"} {
+	for _, want := range []string{"x, between classes", "x, within classes", "TwoNN dimension", "pseudo-condition", "exact rank"} {
 		if !strings.Contains(out.out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out.out)
 		}

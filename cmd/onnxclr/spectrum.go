@@ -25,7 +25,7 @@ type spectrumOptions struct {
 	force          bool
 
 	of, invalid, classLabels, saveMoments, metricsCSV, metricsChart string
-	metrics                                                         bool
+	metrics, exact                                                  bool
 	bootstrap                                                       int
 	seed                                                            uint64
 
@@ -73,6 +73,7 @@ they are (--normalize=false).`,
 		f.StringVar(&o.log, "log", "ln", "logarithm of the vertical axis, `ln or log10`")
 		f.StringVar(&o.of, "of", "", "what the rows are, `r, z` or a word, for the axis")
 		f.BoolVar(&o.metrics, "metrics", false, "compute the other metrics too, those of pairs on a sample of 2048 rows")
+		f.BoolVar(&o.exact, "exact-rank", false, "compute rank and condition number from the centred rows themselves (QR), where small ones matter: their covariance squares them and hides what is below 1e-8; slower")
 		f.StringVar(&o.metricsCSV, "metrics-csv", "", "write all metrics to this `file` as CSV; - for standard output")
 		f.StringVar(&o.metricsChart, "metrics-chart", "", "draw RankMe, effective rank and live dimensions, a row a source, to this `file`: .png, .svg or .pdf; with --bootstrap their intervals")
 		f.IntVar(&o.bootstrap, "bootstrap", 0, "`number` of resamplings of the rows for bands and intervals of 95 %; each reads the source again")
@@ -200,7 +201,7 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 	}
 	if o.json != "-" && o.csv != "-" && o.metricsCSV != "-" {
 		printMetrics(t, spectra)
-		if o.metrics {
+		if o.metrics || o.exact {
 			t.print("\n")
 			t.table(analysis.MetricsTable(spectra), 2)
 		}

@@ -51,6 +51,9 @@ func (o *spectrumOptions) modelSpectra(ctx context.Context, t *terminal, source,
 		if err != nil {
 			return nil, err
 		}
+		if o.exact {
+			m.KeepFactor()
+		}
 		s, err := analysis.NewSample(d, analysis.DefaultSample)
 		if err != nil {
 			return nil, err

@@ -31,6 +31,9 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 		if err == nil && (o.bootstrap > 0 || o.classLabels != "" || o.saveMoments != "") {
 			err = usagef("%s holds moments, not rows: --bootstrap, --class-labels and --save-moments need rows", source)
 		}
+		if err == nil && o.exact && !m.HasFactor() {
+			err = usagef("%s holds moments without a factor of the rows; write them with --exact-rank", source)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -45,6 +48,9 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 	m, err := analysis.NewMoments(rows.dim, o.normalize)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	if o.exact {
+		m.KeepFactor()
 	}
 	var sample *analysis.Sample
 	if o.metrics {
@@ -178,6 +184,11 @@ func (o *spectrumOptions) finish(t *terminal, m *analysis.Moments, sample *analy
 	}
 	if o.metrics {
 		if err := m.Complete(s, sample); err != nil {
+			return nil, err
+		}
+	}
+	if o.exact {
+		if s.Exact, err = m.Exact(); err != nil {
 			return nil, err
 		}
 	}
