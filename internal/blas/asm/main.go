@@ -304,23 +304,38 @@ func (v isa) across(r, spare int) {
 
 // exponential writes values = e^(values − top), n a multiple of two vectors, and
 // returns their sum. Below −708 it is 0.
+//
+// x is a multiple of ln 2 and a rest: whole ones, and a polynomial of degree 13, or, with
+// a table of 2^(i/8) in a register, eighths, and one of degree 7.
 func (v isa) exponential() {
+	const ln2, ln2High = math.Ln2, 6.93145751953125e-1
 	terms := []float64{1}
 	for i := 1; i <= 13; i++ {
 		terms = append(terms, terms[i-1]/float64(i))
 	}
-	constants := []float64{-708, math.Log2E, 6755399441055744 /* 1.5·2⁵² */, 6.93145751953125e-1, 1.42860682030941723212e-6}
+	parts := 1.0 // of ln 2
+	if v.wide {
+		parts = 8
+		// The term of degree 8 in those of lower degree (Chebyshev), to 2e-18.
+		square := math.Pow(ln2/(2*parts), 2)
+		terms[6] += terms[8] * 2 * square
+		terms[4] -= terms[8] * 1.25 * square * square
+		terms[2] += terms[8] * 0.25 * square * square * square
+		terms = terms[:8]
+	}
+	constants := []float64{-708, math.Log2E, 3 << 51 / parts, ln2High, 1.42860682030941723212e-6}
 	table := GLOBL("exponential"+v.name, RODATA|NOPTR)
 	at := 0
-	put := func(x float64) Mem {
+	line := func(x func(lane int) float64) Mem {
 		m := table
 		m.Disp += 8 * at
-		for range v.lanes {
-			DATA(8*at, U64(math.Float64bits(x)))
+		for i := range v.lanes {
+			DATA(8*at, U64(math.Float64bits(x(i))))
 			at++
 		}
 		return m
 	}
+	put := func(x float64) Mem { return line(func(int) float64 { return x }) }
 	var cs, ts []Mem
 	for _, c := range constants {
 		cs = append(cs, put(c))
@@ -328,14 +343,18 @@ func (v isa) exponential() {
 	for _, t := range terms {
 		ts = append(ts, put(t))
 	}
+	powers := line(func(i int) float64 { return math.Exp2(float64(i) / parts) })
 	TEXT("expSum"+v.name, NOSPLIT, "func(values *float64, n int, top float64) float64")
 	p, n := pointer("values"), pointer("n")
 	base := GP64()
 	LEAQ(table, base)
 	address := func(m Mem) Mem { return Mem{Base: base, Disp: m.Disp} }
 	top, low, magic, log2e := v.r(8), v.r(9), v.r(10), v.r(11)
-	sum, none := []reg.VecPhysical{v.r(12), v.r(13)}, v.r(14)
-	v.zero(none)
+	sum, last := []reg.VecPhysical{v.r(12), v.r(13)}, v.r(14) // last: 0, or the powers
+	v.zero(last)
+	if v.wide {
+		VMOVUPD(address(powers), last)
+	}
 	v.broadcast("top", top)
 	VMOVUPD(address(cs[0]), low)
 	VMOVUPD(address(cs[1]), log2e)
@@ -346,38 +365,44 @@ func (v isa) exponential() {
 		x := []reg.VecPhysical{v.r(0), v.r(1)}
 		t := []reg.VecPhysical{v.r(2), v.r(3)}
 		y := []reg.VecPhysical{v.r(4), v.r(5)}
-		keep := []reg.VecPhysical{v.r(6), v.r(7)}
+		keep := []reg.VecPhysical{v.r(6), v.r(7)} // or the multiples of ln 2
 		ks := []reg.Register{reg.K1, reg.K2}
 		each := func(f func(u int)) {
 			f(0)
 			f(1)
 		}
 		each(func(u int) {
+			multiple := y[u]
 			VMOVUPD(Mem{Base: p, Disp: u * v.bytes()}, x[u])
 			VSUBPD(top, x[u], x[u])
 			if v.wide {
 				VCMPPD(U8(5), low, x[u], ks[u]) // not below; a NaN is not
+				multiple = keep[u]
 			} else {
 				VCMPPD(U8(5), low, x[u], keep[u])
 			}
 			VMAXPD(x[u], low, x[u])
 			VMOVUPD(magic, t[u])
-			VFMADD231PD(log2e, x[u], t[u]) // the nearest whole number, in the low bits
-			VSUBPD(magic, t[u], y[u])
-			VFNMADD231PD(address(cs[3]), y[u], x[u])
-			VFNMADD231PD(address(cs[4]), y[u], x[u])
-			VMOVUPD(address(ts[13]), y[u])
+			VFMADD231PD(log2e, x[u], t[u]) // the nearest multiple, in the low bits
+			VSUBPD(magic, t[u], multiple)
+			VFNMADD231PD(address(cs[3]), multiple, x[u])
+			VFNMADD231PD(address(cs[4]), multiple, x[u])
+			VMOVUPD(address(ts[len(ts)-1]), y[u])
 		})
-		for i := 12; i >= 0; i-- {
+		for i := len(ts) - 2; i >= 1; i-- {
 			each(func(u int) { VFMADD213PD(address(ts[i]), x[u], y[u]) })
 		}
 		each(func(u int) {
-			VPSLLQ(U8(52), t[u], t[u])
-			VPADDQ(t[u], y[u], y[u])
-			VFMADD231PD(none, x[u], y[u]) // the exponent of a NaN may have gone wrong
 			if v.wide {
-				VMOVUPD_Z(y[u], ks[u], y[u])
+				VMULPD(x[u], y[u], y[u])
+				VPERMPD(last, t[u], t[u]) // by the low three bits
+				VFMADD213PD(t[u], t[u], y[u])
+				VSCALEFPD_Z(keep[u], y[u], ks[u], y[u])
 			} else {
+				VFMADD213PD(address(ts[0]), x[u], y[u])
+				VPSLLQ(U8(52), t[u], t[u])
+				VPADDQ(t[u], y[u], y[u])
+				VFMADD231PD(last, x[u], y[u]) // the exponent of a NaN may have gone wrong
 				VANDPD(keep[u], y[u], y[u])
 			}
 			VADDPD(y[u], sum[u], sum[u])
