@@ -215,43 +215,45 @@ func (s *lossState) eq2(z, dz []float64) float64 {
 	return total * scale
 }
 
-// dot: ∂L/∂z = (P − I)z′/TN and ∂L/∂z′ = (P − I)ᵀz/TN, P the softmax of the rows.
+// dot: ∂L/∂z = (P − I)z′/TN and ∂L/∂z′ = (P − I)ᵀz/TN, P the softmax of the rows. E is
+// used up in blocks of rows that the nearest cache holds.
 func (s *lossState) dot(z, dz []float64) float64 {
+	const block = 32
 	n, d, t := s.n, s.d, s.temperature
-	zp := z[n*d:]
-	gemm(blas.NoTrans, blas.Trans, n, n, d, 1/t, z, d, zp, d, 0, s.e, n)
+	zp, dzp := z[n*d:], dz[n*d:]
 	safe := largestSquare(z[:n*d], d)*largestSquare(zp, d) < safeExponent*safeExponent*t*t && !s.onlyGeneral
 	var total float64
 	var sums product
-	for i := range n {
-		row := s.e[i*n : i*n+n]
-		own, top := row[i], 0.0
-		if !safe {
-			top = largest(row)
+	scale, scaled, across := 1/(t*float64(n)), s.left[:n*d], s.right[:n*d]
+	fast.Transpose(n, d, zp, d, across, n)
+	for from := 0; from < n; from += block {
+		rows := min(block, n-from)
+		gemm(blas.NoTrans, blas.NoTrans, rows, n, d, 1/t, z[from*d:], d, across, n, 0, s.e, n)
+		for i := from; i < from+rows; i++ {
+			row := s.e[(i-from)*n:][:n]
+			own, top := row[i], 0.0
+			if !safe {
+				top = largest(row)
+			}
+			sum := fast.ExpSum(row, top)
+			sums.times(sum)
+			total += top - own
+			s.inverse[i] = scale / sum
+			for k, v := range z[i*d : i*d+d] {
+				scaled[i*d+k] = s.inverse[i] * v
+			}
 		}
-		sum := fast.ExpSum(row, top)
-		s.inverse[i] = 1 / sum
-		sums.times(sum)
-		total += top - own
+		gemm(blas.NoTrans, blas.NoTrans, rows, d, n, 1, s.e, n, zp, d, 0, dz[from*d:], d)
+		gemm(blas.Trans, blas.NoTrans, n, d, rows, 1, s.e, n, scaled[from*d:], d, float64(min(from, 1)), dzp, d)
 	}
-	total += sums.log()
-	scaled := s.left[:n*d]
 	for i, inverse := range s.inverse {
-		for k, v := range z[i*d : i*d+d] {
-			scaled[i*d+k] = inverse * v
+		zi, zpi, gi, gpi := z[i*d:i*d+d], zp[i*d:i*d+d], dz[i*d:i*d+d], dzp[i*d:i*d+d]
+		for k, v := range zi {
+			gi[k] = inverse*gi[k] - scale*zpi[k]
+			gpi[k] -= scale * v
 		}
 	}
-	gemm(blas.NoTrans, blas.NoTrans, n, d, n, 1, s.e, n, zp, d, 0, dz, d)
-	gemm(blas.Trans, blas.NoTrans, n, d, n, 1, s.e, n, scaled, d, 0, dz[n*d:], d)
-	scale := 1 / (t * float64(n))
-	for i, inverse := range s.inverse {
-		zi, zpi, gi, gpi := z[i*d:i*d+d], zp[i*d:i*d+d], dz[i*d:i*d+d], dz[(n+i)*d:(n+i)*d+d]
-		for k := range zi {
-			gi[k] = scale * (inverse*gi[k] - zpi[k])
-			gpi[k] = scale * (gpi[k] - zi[k])
-		}
-	}
-	return total / float64(n)
+	return (total + sums.log()) / float64(n)
 }
 
 // product multiplies sums of exponentials, which safeExponent bounds, for the logarithm

@@ -19,19 +19,24 @@ type Simulation struct {
 	layers []layer
 	pool   []float64 // [Pool,Dim]
 	order  []int     // of the pool; the first Batch are the batch
-	noise  []float64 // standard deviations
-	noisy  int       // how many of them are not 0
+	noise  []noise
 	draw   *rand.Rand
 	source *stream.Normals // of draw
 
 	loss   *lossState
-	drawn  []float64   // standard normal numbers for the batch
+	drawn  []float64   // standard normal numbers for the batch's noise
 	inputs []float64   // [2·Batch,Dim], the batch's two views
 	outs   [][]float64 // of every layer, [2·Batch,Dim]
+	chain  [][]float64 // of linear networks: the product of every layer and those below
 	grad   []float64   // with respect to the outputs of a layer
 	below  []float64   // … of the layer below
-	wgrad  []float64
-	value  float64 // the loss of the step made last
+	value  float64     // the loss of the step made last
+}
+
+// noise is what a number of a sample is augmented by: the first sample's is at.
+type noise struct {
+	at        int
+	deviation float64
 }
 
 // layer is y = W·x + b, W [Dim,Dim] row-major.
@@ -49,27 +54,25 @@ func New(c Config) (*Simulation, error) {
 	s := &Simulation{
 		config: c, source: stream.NewNormals(c.Seed, "theory steps"),
 		pool:   gaussian(stream.New(c.Seed, "theory data"), c.Pool*d, math.Sqrt(c.Variance)),
-		inputs: make([]float64, rows*d), grad: make([]float64, rows*d), below: make([]float64, rows*d),
-		wgrad: make([]float64, d*d),
+		inputs: make([]float64, rows*d), grad: make([]float64, rows*d), below: make([]float64, max(rows, 2*d)*d),
 	}
 	s.draw = rand.New(s.source)
 	for i := range c.Pool {
 		s.order = append(s.order, i)
 	}
-	for _, v := range c.Noise {
-		if v > 0 {
-			s.noisy++
+	for k, v := range c.Noise {
+		switch {
+		case v > 0 && c.BothViews:
+			s.noise = append(s.noise, noise{c.Batch*d + k, math.Sqrt(v / 2)}, noise{k, math.Sqrt(v / 2)})
+		case v > 0:
+			s.noise = append(s.noise, noise{c.Batch*d + k, math.Sqrt(v)})
 		}
-		if c.BothViews {
-			v /= 2
-		}
-		s.noise = append(s.noise, math.Sqrt(v))
 	}
-	s.drawn = make([]float64, c.Batch*s.noisy*s.views())
+	s.drawn = make([]float64, c.Batch*len(s.noise))
 	for l := range c.Layers {
 		s.layers = append(s.layers, c.newLayer(stream.New(c.Seed, "theory weights", uint64(l))))
-		s.outs = append(s.outs, make([]float64, rows*d))
 	}
+	s.allocate(rows)
 	var err error
 	s.loss, err = newLossState(c.Loss, c.Temperature, c.Batch, d)
 	return s, err
@@ -81,6 +84,16 @@ func gaussian(r *rand.Rand, n int, deviation float64) []float64 {
 		v[i] = deviation * r.NormFloat64()
 	}
 	return v
+}
+
+// allocate makes room for the outputs of so many rows.
+func (s *Simulation) allocate(rows int) {
+	d := s.config.Dim
+	for range s.layers {
+		s.outs = append(s.outs, make([]float64, rows*d))
+		s.chain = append(s.chain, make([]float64, d*d))
+	}
+	s.chain[0] = s.layers[0].w
 }
 
 func (c *Config) newLayer(r *rand.Rand) layer {
@@ -160,47 +173,44 @@ func (s *Simulation) Step() error {
 	return nil
 }
 
-// views returns how many of a sample's two views are augmented.
-func (s *Simulation) views() int {
-	if s.config.BothViews {
-		return 2
-	}
-	return 1
-}
-
-// sample draws the batch and its two views: all of it first, so that the rows, which lie
-// far apart in the pool, are fetched without waiting for each other.
+// sample draws the batch and its two views: everything is drawn first, so that the rows,
+// which lie far apart in the pool, are fetched without waiting for each other.
 func (s *Simulation) sample() {
-	d, n, each := s.config.Dim, s.config.Batch, s.noisy*s.views()
+	d, n, each := s.config.Dim, s.config.Batch, len(s.noise)
 	for i := range n {
 		j := i + s.draw.IntN(len(s.order)-i)
 		s.order[i], s.order[j] = s.order[j], s.order[i]
 		s.source.Fill(s.drawn[i*each : (i+1)*each])
 	}
-	drawn := s.drawn
-	for i, at := range s.order[:n] {
-		x, a, b := s.pool[at*d:][:d], s.inputs[i*d:][:d], s.inputs[(n+i)*d:][:d]
-		for k, sd := range s.noise {
-			v := x[k]
-			a[k], b[k] = v, v
-			switch {
-			case sd == 0:
-			case s.config.BothViews:
-				b[k] += sd * drawn[0]
-				a[k] += sd * drawn[1]
-				drawn = drawn[2:]
-			default:
-				b[k] += sd * drawn[0]
-				drawn = drawn[1:]
-			}
+	for i, j := range s.order[:n] {
+		x := s.pool[j*d : (j+1)*d]
+		copy(s.inputs[i*d:], x)
+		copy(s.inputs[(n+i)*d:], x)
+	}
+	for i := range n {
+		sample, drawn := s.inputs[i*d:], s.drawn[i*each:(i+1)*each]
+		for k, v := range s.noise {
+			sample[v.at] += v.deviation * drawn[k]
 		}
 	}
 }
+
+// linear reports whether the network is the product of its matrices. One product with
+// the batch then takes the place of one a layer, forward as backward.
+func (c *Config) linear() bool { return !c.ReLU && !c.Bias }
 
 // forward returns the embeddings of rows of inputs, which stay in outs.
 func (s *Simulation) forward(x []float64) []float64 {
 	d := s.config.Dim
 	rows := len(x) / d
+	if s.config.linear() {
+		for l := 1; l < len(s.layers); l++ {
+			gemm(blas.NoTrans, blas.NoTrans, d, d, d, 1, s.layers[l].w, d, s.chain[l-1], d, 0, s.chain[l], d)
+		}
+		z := s.outs[0][:rows*d]
+		gemm(blas.NoTrans, blas.Trans, rows, d, d, 1, x, d, s.chain[len(s.chain)-1], d, 0, z, d)
+		return z
+	}
 	for l, layer := range s.layers {
 		y := s.outs[l][:rows*d]
 		gemm(blas.NoTrans, blas.Trans, rows, d, d, 1, x, d, layer.w, d, 0, y, d)
@@ -225,6 +235,10 @@ func (s *Simulation) forward(x []float64) []float64 {
 func (s *Simulation) descend(rate float64) {
 	d, rows := s.config.Dim, len(s.inputs)/s.config.Dim
 	grad, below := s.grad, s.below
+	if s.config.linear() {
+		s.descendLinear(rate)
+		return
+	}
 	for l := len(s.layers) - 1; l >= 0; l-- {
 		layer, x := s.layers[l], s.inputs
 		if l > 0 {
@@ -247,6 +261,23 @@ func (s *Simulation) descend(rate float64) {
 			}
 		}
 		grad, below = below, grad
+	}
+}
+
+// descendLinear is descend by the gradient of the product of all layers: that of one of
+// them is the others' transposes on either side of it.
+func (s *Simulation) descendLinear(rate float64) {
+	d, rows := s.config.Dim, len(s.inputs)/s.config.Dim
+	g, next := s.below[:d*d], s.below[d*d:2*d*d]
+	gemm(blas.Trans, blas.NoTrans, d, d, rows, -rate, s.grad, d, s.inputs, d, 0, g, d)
+	for l := len(s.layers) - 1; l > 0; l-- {
+		w := s.layers[l].w
+		gemm(blas.Trans, blas.NoTrans, d, d, d, 1, w, d, g, d, 0, next, d)
+		gemm(blas.NoTrans, blas.Trans, d, d, d, 1, g, d, s.chain[l-1], d, 1, w, d)
+		g, next = next, g
+	}
+	for i, v := range g {
+		s.layers[0].w[i] += v
 	}
 }
 
@@ -292,9 +323,7 @@ func (s *Simulation) EmbeddingSpectrum() ([]float64, error) {
 	c := s.config
 	c.Batch = (embeddingSamples + 1) / 2
 	probe := Simulation{config: c, layers: s.layers}
-	for range s.layers {
-		probe.outs = append(probe.outs, make([]float64, embeddingSamples*c.Dim))
-	}
+	probe.allocate(embeddingSamples)
 	z := probe.forward(gaussian(stream.New(c.Seed, "theory evaluation"), embeddingSamples*c.Dim, math.Sqrt(c.Variance)))
 	mean := make([]float64, c.Dim)
 	for i, v := range z {

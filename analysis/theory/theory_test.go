@@ -310,7 +310,7 @@ func TestDivergenceIsAnError(t *testing.T) {
 }
 
 func BenchmarkStep(b *testing.B) {
-	for name, c := range map[string]Config{"strong augmentation": StrongAugmentation(1), "dynamics": Dynamics()} {
+	for name, c := range map[string]Config{"strong augmentation": StrongAugmentation(1), "dynamics": Dynamics(), "depth": Depth(4, false)} {
 		b.Run(name, func(b *testing.B) {
 			s := mustNew(b, c)
 			for b.Loop() {
