@@ -49,6 +49,8 @@ type progress struct {
 	steps   int     // since the start
 	loss    float64 // a moving average: one batch says little
 	rate    float64 // images a second, likewise
+	wait    float64 // share of the time spent waiting for data, likewise
+	waited  float64 // seconds of that in all
 	rank    string  // RankMe at the monitor's last look, "" before the first
 	last    Metrics
 	pending bool // a step not yet shown
@@ -76,6 +78,10 @@ func (p *progress) Step(m Metrics) {
 	w := max(1/float64(p.steps), smoothing)
 	p.loss += w * (float64(m.Loss) - p.loss)
 	p.rate += w * (m.ImagesPerSecond - p.rate)
+	if m.Time > 0 {
+		p.wait += w * (m.Wait/m.Time - p.wait)
+	}
+	p.waited += m.Wait
 	if o := m.Monitor; o != nil && o.RankMeR != nil {
 		p.rank = fmt.Sprintf("RankMe %.1f", *o.RankMeR)
 	} else if o != nil && o.RankMeZ != nil {
@@ -114,11 +120,12 @@ func (p *progress) text(room int) string {
 		text string
 		rank int // the highest goes first
 	}{
-		{fmt.Sprintf("epoch %d%s", m.Epoch+1, epochs), 4},
+		{fmt.Sprintf("epoch %d%s", m.Epoch+1, epochs), 5},
 		{fmt.Sprintf("step %d/%d", m.Step+1, s.Total), 0},
 		{fmt.Sprintf("loss %.4f", p.loss), 0},
-		{fmt.Sprintf("lr %.4g", m.LearningRate), 5},
+		{fmt.Sprintf("lr %.3g", m.LearningRate), 4},
 		{rounded(p.rate) + " images/s", 3},
+		{p.waiting(), 5},
 		{p.rank, 2},
 		{p.left(), 1},
 	}
@@ -137,6 +144,17 @@ func (p *progress) text(room int) string {
 			return string([]rune(text)[:room])
 		}
 	}
+}
+
+// slowData is the share of the time from which on waiting for data is worth a word.
+const slowData = 0.1
+
+// waiting says how much of the time goes into waiting for data, if it is much.
+func (p *progress) waiting() string {
+	if p.wait < slowData {
+		return ""
+	}
+	return fmt.Sprintf("%.0f%% waiting for data", 100*p.wait)
 }
 
 // left says how much longer it will take, if it will.
@@ -167,7 +185,12 @@ func (p *progress) End(r Result) {
 	switch {
 	case r.Interrupted: // the error says so
 	case r.Steps > p.start.First:
-		p.line(fmt.Sprintf("%d steps in %s; the model is %s", r.Steps-p.start.First, clock(p.now().Sub(p.begun)), r.Dir+string(os.PathSeparator)+modelName))
+		took, wait := p.now().Sub(p.begun), time.Duration(p.waited*float64(time.Second))
+		waited := ""
+		if wait.Seconds() >= slowData*took.Seconds() {
+			waited = fmt.Sprintf(", %s of it waiting for data (more --workers, smaller images or faster disks help)", clock(wait))
+		}
+		p.line(fmt.Sprintf("%d steps in %s%s; the model is %s", r.Steps-p.start.First, clock(took), waited, r.Dir+string(os.PathSeparator)+modelName))
 		if r.Best != "" {
 			p.line("the lowest mean loss of an epoch is that of " + r.Best)
 		}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestLiveLineRenewsItself(t *testing.T) {
 		want  string
 	}{
 		{200, "epoch 1/3  step 11/12  loss 4.2500  lr 0.0125  64 images/s  ETA 2.0s"},
-		{68, "epoch 1/3  step 11/12  loss 4.2500  64 images/s  ETA 2.0s"},
+		{60, "step 11/12  loss 4.2500  lr 0.0125  64 images/s  ETA 2.0s"},
 		{50, "step 11/12  loss 4.2500  64 images/s  ETA 2.0s"},
 		{40, "step 11/12  loss 4.2500  ETA 2.0s"},
 		{30, "step 11/12  loss 4.2500"},
@@ -110,6 +111,45 @@ func TestProgressSmoothsTheLoss(t *testing.T) {
 	}
 	if text := p.text(200); !strings.Contains(text, "loss 1.5") {
 		t.Errorf("after 1 and 2 by turns: %q", text)
+	}
+}
+
+// On a terminal of 80 columns a long run shows all but its epoch.
+func TestProgressFitsATerminal(t *testing.T) {
+	p := &progress{w: io.Discard, now: func() time.Time { return time.Unix(3600, 0) }, every: time.Hour}
+	p.Begin(Start{Total: 78100, StepsPerEpoch: 781})
+	p.begun = time.Unix(0, 0)
+	rank, m := 41.25, step(12344)
+	m.Epoch, m.LearningRate, m.ImagesPerSecond, m.Monitor = 15, 0.0748613, 666, &Monitor{RankMeR: &rank}
+	p.Step(m)
+	if text := p.text(79); text != "step 12345/78100  loss 4.2500  lr 0.0749  666 images/s  RankMe 41.2  ETA 5h20m" {
+		t.Errorf("%q", text)
+	}
+}
+
+// Waiting for data is told where it is much of the time.
+func TestProgressTellsOfSlowData(t *testing.T) {
+	for wait, want := range map[float64][2]string{
+		0.02: {"64 images/s  ETA", "2 steps in 4.0s; the model"},
+		0.25: {"64 images/s  25% waiting for data  ETA", "2 steps in 4.0s, 0.5s of it waiting for data ("},
+	} {
+		var out bytes.Buffer
+		clock := time.Unix(0, 0)
+		p := &progress{w: &out, now: func() time.Time { return clock }, every: time.Hour}
+		p.Begin(Start{Dir: "run", Total: 3, StepsPerEpoch: 3})
+		clock = clock.Add(4 * time.Second)
+		for i := range 2 {
+			m := step(i)
+			m.Wait = wait
+			p.Step(m)
+		}
+		if text := p.text(200); !strings.Contains(text, want[0]) {
+			t.Errorf("%q lacks %q", text, want[0])
+		}
+		p.End(Result{Dir: "run", Steps: 2})
+		if !strings.Contains(out.String(), want[1]) {
+			t.Errorf("%q lacks %q", out.String(), want[1])
+		}
 	}
 }
 
