@@ -24,6 +24,32 @@ type Series struct {
 	Values []float64
 }
 
+// Means reduces a series to at most n points: the mean step and value of as many
+// neighbours as needed, with the least and the greatest of their values. low and high
+// are nil where the points are the values themselves.
+func (s *Series) Means(n int) (x, y, low, high []float64) {
+	if len(s.Values) <= n {
+		for _, step := range s.Steps {
+			x = append(x, float64(step))
+		}
+		return x, s.Values, nil, nil
+	}
+	for k := range n {
+		from, to := k*len(s.Values)/n, (k+1)*len(s.Values)/n
+		var steps, sum float64
+		least, greatest := s.Values[from], s.Values[from]
+		for i := from; i < to; i++ {
+			steps += float64(s.Steps[i])
+			sum += s.Values[i]
+			least, greatest = min(least, s.Values[i]), max(greatest, s.Values[i])
+		}
+		m := float64(to - from)
+		x, y = append(x, steps/m), append(y, sum/m)
+		low, high = append(low, least), append(high, greatest)
+	}
+	return x, y, low, high
+}
+
 // History is what a run directory tells of a run, one that still trains included.
 type History struct {
 	// Settings are those of recipe.yaml in their order, as the file has them: settings

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,4 +80,16 @@ func FuzzReadMetrics(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestSeriesMeans(t *testing.T) {
+	s := Series{Steps: []int{0, 1, 2, 3, 4}, Values: []float64{4, 2, 1, 3, 5}}
+	x, y, low, high := s.Means(5)
+	if fmt.Sprint(x, y, low, high) != "[0 1 2 3 4] [4 2 1 3 5] [] []" {
+		t.Errorf("as they are: %v %v %v %v", x, y, low, high)
+	}
+	x, y, low, high = s.Means(2)
+	if fmt.Sprint(x, y, low, high) != "[0.5 3] [3 3] [2 1] [4 5]" {
+		t.Errorf("two points: %v %v %v %v", x, y, low, high)
+	}
 }

@@ -19,6 +19,7 @@ import (
 const (
 	recipeName      = "recipe.yaml"   // resolved
 	metricsName     = "metrics.jsonl" // one object a step
+	lossName        = "loss.png"      // of metrics.jsonl, at checkpoints and at the end
 	monitorName     = "monitor.jsonl" // one object for each look of the monitor
 	spectrumName    = "spectrum.png"  // of the monitor, at the end
 	checkpointsName = "checkpoints"   // one directory for each kept step
@@ -26,7 +27,7 @@ const (
 	dataName        = modelName + importer.ExternalSuffix
 )
 
-var runFiles = []string{recipeName, metricsName, monitorName, spectrumName, checkpointsName, modelName, dataName}
+var runFiles = []string{recipeName, metricsName, lossName, monitorName, spectrumName, checkpointsName, modelName, dataName}
 
 // ofRun reports whether a file or folder of this name in a run directory is the run's.
 func ofRun(name string) bool {

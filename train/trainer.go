@@ -117,6 +117,12 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	if lines < l.step {
 		report.Warn(fmt.Sprintf("%s has %d steps of %d; the others are lost, training is not affected", metricsName, lines, l.step))
 	}
+	chart := newLossChart(o.Dir, r.Loss)
+	draw := func(chart func() error) {
+		if err := chart(); err != nil {
+			report.Warn(fmt.Sprintf("%s was not drawn: %v", lossName, err))
+		}
+	}
 	schedule := r.LRSchedule(perEpoch)
 	monitor, err := openMonitor(o.Dir, &r, source, l, schedule.Total, report.Warn)
 	if err != nil {
@@ -134,6 +140,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		Batch: batch, Height: height, Width: width, Parameters: l.values(), Memory: l.memory(), Note: l.restored,
 	})
 	result := Result{Dir: o.Dir, Steps: l.step}
+	defer func() { draw(chart.draw) }() // of a run that diverged, too
 	if o.Profile != nil {
 		l.profiler = newProfiler(l.machines()...)
 		defer func() {
@@ -185,6 +192,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 			if err := t.save(); err != nil {
 				return t.diverged(err)
 			}
+			draw(chart.rarely)
 		}
 		l.profiler.lap(partRest)
 		l.profiler.end()

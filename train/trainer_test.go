@@ -155,12 +155,12 @@ func TestRunLeavesARunDirectory(t *testing.T) {
 	mustRun(t, dir, r, Options{Reporter: w})
 	files := outcome(t, dir)
 	var names []string
-	for _, name := range []string{"recipe.yaml", "metrics.jsonl", "model.onnx", "checkpoints/6/model.onnx", "checkpoints/8/model.onnx", "checkpoints/8/optimizer.safetensors", "checkpoints/8/state.json"} {
+	for _, name := range []string{"recipe.yaml", "metrics.jsonl", "loss.png", "model.onnx", "checkpoints/6/model.onnx", "checkpoints/8/model.onnx", "checkpoints/8/optimizer.safetensors", "checkpoints/8/state.json"} {
 		if files[name] == "" {
 			names = append(names, name)
 		}
 	}
-	if names != nil || len(files) != 9 {
+	if names != nil || len(files) != 10 {
 		t.Errorf("missing %v in %d files", names, len(files))
 	}
 	if files["model.onnx"] != files["checkpoints/8/model.onnx"] {

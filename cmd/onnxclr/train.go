@@ -40,8 +40,8 @@ come, as many as fit into 1 GiB or a quarter of what is free.
 --profile prints, also after Ctrl-C, the time of every kind of operator and of what lies around
 the graph, beside the machine's peaks, which it measures before the first step.
 
-RUN receives recipe.yaml (all settings), metrics.jsonl (one object a step), checkpoints/ and the
-final model.onnx. Ctrl-C saves; --resume continues to the same bits, with the settings of the
+RUN receives recipe.yaml (all settings), metrics.jsonl (one object a step), loss.png, checkpoints/
+and the final model.onnx. Ctrl-C saves; --resume continues to the same bits, with the settings of the
 run where no others are given, and refuses settings that change the result, or other data, unless
 --accept-changes is given. Of the checkpoints the newest are kept, and that of the epoch of the
 lowest mean loss.

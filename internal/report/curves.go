@@ -153,28 +153,10 @@ func unequalBatches(runs []*Run) bool {
 }
 
 // reduce averages a series to points, at steps times scale.
-func reduce(s *train.Series, scale float64) line {
-	n := len(s.Values)
-	if n <= points {
-		l := line{Y: s.Values}
-		for _, step := range s.Steps {
-			l.X = append(l.X, scale*float64(step))
-		}
-		return l
-	}
-	var l line
-	for k := range points {
-		from, to := k*n/points, (k+1)*n/points
-		var x, y float64
-		low, high := s.Values[from], s.Values[from]
-		for i := from; i < to; i++ {
-			x += float64(s.Steps[i])
-			y += s.Values[i]
-			low, high = min(low, s.Values[i]), max(high, s.Values[i])
-		}
-		m := float64(to - from)
-		l.X, l.Y = append(l.X, scale*x/m), append(l.Y, y/m)
-		l.Low, l.High = append(l.Low, low), append(l.High, high)
+func reduce(s *train.Series, scale float64) (l line) {
+	l.X, l.Y, l.Low, l.High = s.Means(points)
+	for i := range l.X {
+		l.X[i] *= scale
 	}
 	return l
 }
