@@ -100,8 +100,24 @@ func (e *events) monitor(step int, line []byte) error {
 	return e.w.Write(step, values...)
 }
 
-// spectrum logs the monitor's chart of the run, if there is one, at the last step.
-func (e *events) spectrum(dir string) error {
+// spectra logs the spectra that the monitor saw after a step.
+func (e *events) spectra(step int, m *monitor) error {
+	if e == nil {
+		return nil
+	}
+	chart := m.picture()
+	if len(chart.Panels) == 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := chart.Write(&b, ".png"); err != nil {
+		return err
+	}
+	return e.image(step, "monitor/spectrum", b.Bytes())
+}
+
+// evolution logs the monitor's chart of the run, if there is one, at the last step.
+func (e *events) evolution(dir string) error {
 	if e == nil {
 		return nil
 	}
@@ -112,11 +128,15 @@ func (e *events) spectrum(dir string) error {
 	if err != nil {
 		return err
 	}
+	return e.image(e.total-1, "monitor/evolution", b)
+}
+
+func (e *events) image(step int, tag string, b []byte) error {
 	c, err := png.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
 		return err
 	}
-	return e.w.Write(e.total-1, tensorboard.Image("monitor/spectrum", c.Width, c.Height, b))
+	return e.w.Write(step, tensorboard.Image(tag, c.Width, c.Height, b))
 }
 
 // tagOf returns what TensorBoard calls a number of the metrics: train/loss, and

@@ -59,6 +59,18 @@ func TestEventsChangeNothing(t *testing.T) {
 	}
 }
 
+// Every look of the monitor leaves a picture of the spectra, and the run one of all.
+func TestEventsShowSpectra(t *testing.T) {
+	dir := t.TempDir()
+	trainImages(t, dir, monitored(t, "tensorboard", "true", "steps", "6", "warmup-epochs", "0"), Options{})
+	events := strings.Join(takeEvents(outcome(t, dir)), "")
+	for tag, want := range map[string]int{"monitor/spectrum": 2, "monitor/evolution": 1, "monitor/rankme_r": 2, "embedding/z": 3} {
+		if n := strings.Count(events, tag); n != want {
+			t.Errorf("%d events %s, want %d", n, tag, want)
+		}
+	}
+}
+
 // takeEvents removes the event files from files and returns them in order.
 func takeEvents(files map[string]string) (events []string) {
 	for i := 0; ; i++ {

@@ -88,6 +88,7 @@ type monitor struct {
 	shape        []int     // of the images of a run
 	log          *lineFile
 	seen         int // steps at the last point, −1: none yet
+	first, last  *MonitorPoint
 	close        func() error
 	dir          string
 	warn         func(string)
@@ -124,6 +125,12 @@ func openMonitor(dir string, r *Recipe, source Source, l *learner, total int, wa
 		var at struct{ Steps *int }
 		if json.Unmarshal(line, &at) != nil || at.Steps == nil || *at.Steps > l.step {
 			return false
+		}
+		if m.first == nil {
+			var p MonitorPoint
+			if json.Unmarshal(line, &p) == nil {
+				m.first = &p
+			}
 		}
 		m.seen = *at.Steps
 		return true
@@ -182,7 +189,7 @@ func (m *monitor) catchUp(ctx context.Context, metrics *lineFile, events *events
 	if err != nil {
 		return err
 	}
-	return events.monitor(last.Step, line)
+	return errors.Join(events.monitor(last.Step, line), events.spectra(last.Step, m))
 }
 
 // look measures the model as it is, logs a point and returns its short form. If it is
@@ -202,7 +209,10 @@ func (m *monitor) look(ctx context.Context) (*Monitor, error) {
 	if _, err := m.log.append(p); err != nil {
 		return nil, err
 	}
-	m.seen = p.Steps
+	m.seen, m.last = p.Steps, &p
+	if m.first == nil {
+		m.first = &p
+	}
 	s := &Monitor{KNN: p.KNN, Probe: p.Probe, Time: time.Since(start).Seconds()}
 	if p.R != nil {
 		s.RankMeR, s.LiveR = &p.R.Metrics.RankMe, &p.R.Metrics.LiveDims
@@ -314,6 +324,21 @@ func (m *monitor) sync() error {
 		return nil
 	}
 	return m.log.sync()
+}
+
+// picture draws the spectra of the last look beside those of the first; it has no panel
+// when there is nothing to draw.
+func (m *monitor) picture() analysis.LineChart {
+	e := analysis.Evolution{DPI: 100}
+	for _, p := range []*MonitorPoint{m.first, m.last} {
+		if p != nil && (p.R != nil || p.Z != nil) && (len(e.Points) == 0 || e.Points[0].Steps < p.Steps) {
+			e.Points = append(e.Points, analysis.EvolutionPoint{Steps: p.Steps, R: p.R, Z: p.Z})
+		}
+	}
+	if len(e.Points) == 0 {
+		return analysis.LineChart{}
+	}
+	return e.Chart()
 }
 
 // chart draws the spectra's evolution into the run directory.

@@ -185,6 +185,11 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		if err := events.step(l, b, m, line); err != nil {
 			return err
 		}
+		if m.Monitor != nil {
+			if err := events.spectra(m.Step, monitor); err != nil {
+				return err
+			}
+		}
 		report.Step(m)
 		result.Steps, result.Last = l.step, m
 		best := t.account(m.Loss, perEpoch)
@@ -209,7 +214,7 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	if err := l.writeFinal(o.Dir); err != nil {
 		return err
 	}
-	if err := errors.Join(monitor.chart(), events.spectrum(o.Dir)); err != nil {
+	if err := errors.Join(monitor.chart(), events.evolution(o.Dir)); err != nil {
 		return err
 	}
 	result.Best = t.bestPath()
