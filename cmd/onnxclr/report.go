@@ -21,6 +21,7 @@ import (
 type reportOptions struct {
 	spectrumOptions
 	title string
+	from  []string // the files of the page's spectra
 }
 
 var reportVerb = &verb{
@@ -77,6 +78,9 @@ func (o *reportOptions) run(ctx context.Context, t *terminal, sources []string) 
 			return err
 		}
 	}
+	if len(o.labels) == 0 {
+		distinguish(page.Spectra, o.from)
+	}
 	if err := file.WriteNew(o.out, o.force, func(w io.Writer) error { return page.Write(stoppable{ctx, w}) }); err != nil {
 		return err
 	}
@@ -104,7 +108,7 @@ func (o *reportOptions) add(ctx context.Context, t *terminal, page *report.Page,
 		if err != nil {
 			return err
 		}
-		page.Spectra = append(page.Spectra, s)
+		page.Spectra, o.from = append(page.Spectra, s), append(o.from, source)
 	}
 	return nil
 }
@@ -157,32 +161,8 @@ func (o *reportOptions) addJSON(page *report.Page, path, label string) error {
 	if len(o.labels) > 0 && len(spectra) == 1 {
 		spectra[0].Label = label
 	}
-	page.Spectra = append(page.Spectra, spectra...)
-	return nil
-}
-
-// sourceLabels are the names of folders, and those of files without extension, or the
-// paths where names repeat. A run and the embeddings of its model may share a name.
-func sourceLabels(paths []string) []string {
-	labels := make([]string, len(paths))
-	for _, folders := range []bool{true, false} {
-		var some []string
-		var at []int
-		for i, p := range paths {
-			if st, err := os.Stat(p); (err == nil && st.IsDir()) == folders {
-				p = filepath.Clean(p)
-				if abs, err := filepath.Abs(p); err == nil && (p == "." || p == "..") {
-					p = abs
-				}
-				some, at = append(some, p), append(at, i)
-			}
-		}
-		for k, label := range fileLabels(some) {
-			if folders && label != some[k] {
-				label = filepath.Base(some[k]) // the name of a folder has no extension
-			}
-			labels[at[k]] = label
-		}
+	for _, s := range spectra {
+		page.Spectra, o.from = append(page.Spectra, s), append(o.from, path)
 	}
-	return labels
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"onnxclr/analysis"
 	"onnxclr/internal/golden"
 )
 
@@ -52,6 +53,21 @@ func TestReport(t *testing.T) {
 	must(t, "report", in("s.json"), "--label", "renamed", "-o", in("e.html"))
 	if b, _ := os.ReadFile(in("e.html")); !bytes.Contains(b, []byte("renamed")) || bytes.Contains(b, []byte("saved")) {
 		t.Error("the label is not on the page")
+	}
+}
+
+// Spectra of equal labels are told apart by where they come from.
+func TestReportLabelsAreUnique(t *testing.T) {
+	from := []string{"x/one.npy", "x/s.json", "y/s.json", "y/s.json", "z.npy"}
+	var spectra []*analysis.Spectrum
+	for _, label := range []string{"one", "one", "one", "one", "z"} {
+		spectra = append(spectra, &analysis.Spectrum{Label: label})
+	}
+	distinguish(spectra, from)
+	for i, want := range []string{"one (x/one.npy)", "one (x/s.json)", "one (y/s.json)", "one (y/s.json, 2)", "z"} {
+		if spectra[i].Label != want {
+			t.Errorf("%q, want %q", spectra[i].Label, want)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ type content struct {
 	Curves    []section
 	Spectra   []section
 	Diagnosis *verdicts
-	Probes    *table
+	Probes    *probeSection
 }
 
 // section is charts with what their lines are.

@@ -1,9 +1,14 @@
 package report
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
+	"image/png"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +30,8 @@ type Probe struct {
 	Temperature *float64
 	Top1, Top5  *float64
 	Linear      *linearProbe
+
+	confusion template.URL // the picture that lies beside; "" if there is none
 }
 
 type linearProbe struct {
@@ -40,7 +47,8 @@ type share struct {
 	Epoch int
 }
 
-// ReadProbe reads what the verb probe wrote.
+// ReadProbe reads what the verb probe wrote, with the picture of the confusion matrix
+// where it lies beside.
 func ReadProbe(path, label string) (*Probe, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -53,7 +61,23 @@ func ReadProbe(path, label string) (*Probe, error) {
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("%s: not the result of a probe: %w", path, err)
 	}
-	return p, nil
+	p.confusion, err = readPicture(strings.TrimSuffix(path, ".json") + "-confusion.png")
+	return p, err
+}
+
+// readPicture returns a PNG as a part of the page, "" where there is no such file.
+func readPicture(path string) (template.URL, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err == nil {
+		_, err = png.DecodeConfig(bytes.NewReader(b))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b)), nil
 }
 
 func (p *Probe) check() error {
@@ -95,8 +119,20 @@ func readProbes(dir, label string) ([]*Probe, error) {
 	return probes, nil
 }
 
-// probes is the table of the runs' probes and of those given beside.
-func probes(runs []*Run, given []*Probe) *table {
+// probeSection is a table of probes and their confusion matrices.
+type probeSection struct {
+	*table
+	Confusions []picture
+}
+
+// picture is an image with what it shows.
+type picture struct {
+	Title string
+	URL   template.URL
+}
+
+// probes shows the runs' probes and those given beside.
+func probes(runs []*Run, given []*Probe) *probeSection {
 	var all []*Probe
 	for i, r := range runs {
 		for _, p := range r.probes {
@@ -107,6 +143,12 @@ func probes(runs []*Run, given []*Probe) *table {
 	all = append(all, given...)
 	if len(all) == 0 {
 		return nil
+	}
+	var confusions []picture
+	for _, p := range all {
+		if p.confusion != "" {
+			confusions = append(confusions, picture{fmt.Sprintf("%s, %s on %s", p.label, p.Kind, p.On), p.confusion})
+		}
 	}
 	t := &table{Head: []string{"of", "probe", "on", "dim", "classes", "training rows", "test rows", "top-1", "top-5", "best epoch's top-1", "best epoch's top-5"}}
 	linear := false
@@ -129,7 +171,7 @@ func probes(runs []*Run, given []*Probe) *table {
 	if changed := changedEncoders(runs); len(changed) > 0 {
 		t.Note += "The probes of " + and(changed) + " saw different weights: not all of them are of the model that is there now."
 	}
-	return t
+	return &probeSection{t, confusions}
 }
 
 // changedEncoders lists the runs whose probes are not of the same weights.
