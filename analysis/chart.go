@@ -165,6 +165,10 @@ func notes(spectra []*Spectrum, clipped, rings bool) []string {
 	return n
 }
 
+// Conventions are the sentences that say how spectra and their metrics were computed, as
+// charts have them underneath.
+func Conventions(spectra []*Spectrum) string { return strings.Join(notes(spectra, false, false), " ") }
+
 // power writes a power of ten, such as 1e-6.
 func power(v float64) string { return strings.Replace(fmt.Sprintf("%.0e", v), "e-0", "e-", 1) }
 

@@ -62,6 +62,7 @@ func (m *Moments) Dim() int { return m.dim }
 type RowError struct {
 	Row    int
 	Reason string
+	Zero   bool // it is zero, and could be analysed without normalisation
 }
 
 func (e *RowError) Error() string { return fmt.Sprintf("row %d %s", e.Row, e.Reason) }
@@ -106,7 +107,7 @@ func (m *Moments) check(row []float64, squares float64) error {
 	if math.IsNaN(squares) || math.IsInf(squares, 0) {
 		for j, v := range row {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return &RowError{index, fmt.Sprintf("holds %v in column %d", v, j)}
+				return &RowError{Row: index, Reason: fmt.Sprintf("holds %v in column %d", v, j)}
 			}
 		}
 	}
@@ -119,9 +120,9 @@ func (m *Moments) check(row []float64, squares float64) error {
 	}
 	switch {
 	case norm == 0:
-		return &RowError{index, "is zero and cannot be scaled to unit length; analyse without normalisation, or look for dead inputs"}
+		return &RowError{Row: index, Zero: true, Reason: "is zero and cannot be scaled to unit length; analyse without normalisation, or look for dead inputs"}
 	case math.IsInf(norm, 0):
-		return &RowError{index, "is too long for float64"}
+		return &RowError{Row: index, Reason: "is too long for float64"}
 	}
 	for j := range row {
 		row[j] /= norm
@@ -269,7 +270,7 @@ func (m *Moments) Covariance(ddof int) (*mat.SymDense, error) {
 	}
 	m.fold()
 	if m.n < 2 {
-		return nil, fmt.Errorf("%d samples have no covariance, at least 2 are needed", m.n)
+		return nil, fmt.Errorf("a covariance needs at least 2 samples, there are %d", m.n)
 	}
 	c := mat.NewSymDense(m.dim, nil)
 	c.ScaleSym(1/float64(m.n-ddof), mat.NewSymDense(m.dim, m.scatter))

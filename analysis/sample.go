@@ -87,7 +87,7 @@ func (s *Sample) Metrics() (SampleMetrics, error) {
 		row := u.RawRowView(i)
 		length := blas64.Nrm2(blas64.Vector{N: s.dim, Inc: 1, Data: row})
 		if length == 0 || math.IsNaN(length) || math.IsInf(length, 0) {
-			return SampleMetrics{}, &RowError{i, fmt.Sprintf("of the sample has length %v", length)}
+			return SampleMetrics{}, &RowError{Row: i, Reason: fmt.Sprintf("of the sample has length %v", length)}
 		}
 		for j := range row {
 			row[j] /= length

@@ -15,10 +15,11 @@ import (
 // it was computed by.
 type Spectrum struct {
 	Label      string `json:"label"`
-	Samples    int    `json:"samples"`    // N
-	Dim        int    `json:"dim"`        // D
-	Normalized bool   `json:"normalized"` // rows scaled to unit length
-	DDOF       int    `json:"ddof"`       // the covariance is divided by N−ddof
+	Of         string `json:"of,omitempty"` // what the rows are, such as r or z, where that was said
+	Samples    int    `json:"samples"`      // N
+	Dim        int    `json:"dim"`          // D
+	Normalized bool   `json:"normalized"`   // rows scaled to unit length
+	DDOF       int    `json:"ddof"`         // the covariance is divided by N−ddof
 	// SingularValues of the covariance, [D], descending. They are the squares of the
 	// centred rows' singular values divided by N−ddof, and good to about 1e-15 of
 	// the largest: smaller ones are noise of the solver.

@@ -39,7 +39,7 @@ func CompareViews(rows []float64, dim, views int) (ViewMetrics, error) {
 			row := sample[v*dim:][:dim]
 			length := blas64.Nrm2(blas64.Vector{N: dim, Inc: 1, Data: row})
 			if length == 0 || math.IsNaN(length) || math.IsInf(length, 0) {
-				return m, &RowError{i*views + v, fmt.Sprintf("has length %v", length)}
+				return m, &RowError{Row: i*views + v, Reason: fmt.Sprintf("has length %v", length)}
 			}
 			for j, x := range row {
 				unit[v*dim+j] = x / length

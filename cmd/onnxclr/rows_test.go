@@ -148,7 +148,7 @@ func TestSpectrumOptionsAddUp(t *testing.T) {
 	if _, err := os.Stat(in("m.png")); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"x, between classes", "x, within classes", "TwoNN dimension", "pseudo-condition", "exact rank"} {
+	for _, want := range []string{"x, between classes", "x, within classes", "TwoNN dimension", "pseudo-condition", "exact rank", "Rows are r. Rows as they are; covariance centred, ddof 1."} {
 		if !strings.Contains(out.out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out.out)
 		}
@@ -157,7 +157,7 @@ func TestSpectrumOptionsAddUp(t *testing.T) {
 		t.Errorf("says %s", out.err)
 	}
 	b, err := os.ReadFile(in("s.json"))
-	if err != nil || !strings.Contains(string(b), `"bootstrap"`) || !strings.Contains(string(b), `"more_metrics"`) || !strings.Contains(string(b), `"metrics_low"`) {
+	if err != nil || !strings.Contains(string(b), `"bootstrap"`) || !strings.Contains(string(b), `"more_metrics"`) || !strings.Contains(string(b), `"metrics_low"`) || !strings.Contains(string(b), `"of": "r"`) {
 		t.Errorf("the JSON lacks bootstrap or metrics: %v", err)
 	}
 	refused(t, exitFailed, "3 labels for the 400 rows", append(base, "--class-labels", in("short.npy"))...)
@@ -205,4 +205,19 @@ func TestSpectrumOfAModel(t *testing.T) {
 	refused(t, exitFailed, "computes no tensor", append(base, "--node", "layer1.0.relu_9")...)
 	refused(t, exitUsage, "goes with --data", "spectrum", in("r.npy"), "--layers", "-o", in("s.png"), "--force")
 	refused(t, exitUsage, "goes with files", append(base, "--bootstrap", "5")...)
+}
+
+// Sources that see images of different sizes are said to.
+func TestSpectrumWarnsOfSizes(t *testing.T) {
+	var said strings.Builder
+	o, screen := &spectrumOptions{}, &terminal{out: io.Discard, err: &said}
+	o.compareSizes(screen, "a", 224)
+	o.compareSizes(screen, "b", 224)
+	if said.Len() > 0 {
+		t.Errorf("equal sizes: %s", &said)
+	}
+	o.compareSizes(screen, "c", 32)
+	if !strings.Contains(said.String(), "c sees images of 32×32, the first source of 224×224") {
+		t.Errorf("says %q", &said)
+	}
 }

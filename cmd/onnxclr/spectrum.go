@@ -34,6 +34,7 @@ type spectrumOptions struct {
 	layers      bool
 	gradient    bool
 	size, batch int
+	firstSize   int // of the images that the first source saw
 	given       func(string) bool
 }
 
@@ -120,6 +121,9 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 		if err != nil {
 			return err
 		}
+		for _, s := range more {
+			s.Of = o.of
+		}
 		spectra = append(spectra, more...)
 	}
 	return o.write(t, spectra)
@@ -201,6 +205,11 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 	}
 	if o.json != "-" && o.csv != "-" && o.metricsCSV != "-" {
 		printMetrics(t, spectra)
+		of := ""
+		if o.of != "" {
+			of = "Rows are " + o.of + ". "
+		}
+		t.print("%s%s\n", of, analysis.Conventions(spectra))
 		if o.metrics || o.exact {
 			t.print("\n")
 			t.table(analysis.MetricsTable(spectra), 2)

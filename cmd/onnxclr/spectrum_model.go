@@ -38,6 +38,7 @@ func (o *spectrumOptions) modelSpectra(ctx context.Context, t *terminal, source,
 	if err != nil {
 		return nil, err
 	}
+	o.compareSizes(t, label, size)
 	t.kernels()
 	taps, kept, err := newTaps(m.ONNX, tensors, size, min(o.batch, ds.Len()), false, o.layers)
 	if err != nil {
@@ -104,6 +105,16 @@ func (o *spectrumOptions) modelSpectra(ctx context.Context, t *terminal, source,
 		spectra = append(spectra, s)
 	}
 	return spectra, nil
+}
+
+// compareSizes warns where a source sees images of another size than the first did.
+func (o *spectrumOptions) compareSizes(t *terminal, label string, size int) {
+	if o.firstSize == 0 {
+		o.firstSize = size
+	}
+	if first := o.firstSize; size != first {
+		t.warn("%s sees images of %d×%d, the first source of %d×%d: some of what differs may be the size; --image-size takes one for all", label, size, size, first, first)
+	}
 }
 
 // tensors returns the tensors to look at and what they are called.

@@ -98,7 +98,7 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 	})
 	var bad *analysis.RowError
 	if errors.As(err, &bad) {
-		return nil, fmt.Errorf("%w (--invalid drop leaves such rows out%s)", err, map[bool]string{true: "; --normalize=false takes zero rows", false: ""}[o.normalize])
+		return nil, fmt.Errorf("%w (--invalid drop leaves such rows out%s)", err, map[bool]string{true: "; --normalize=false takes zero rows"}[bad.Zero])
 	}
 	if err != nil {
 		return nil, err
