@@ -21,6 +21,12 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 		}
 		return fmt.Sprintf("%.1f", 100**v)
 	},
+	"tenth": func(v *float64) string {
+		if v == nil {
+			return "–"
+		}
+		return fmt.Sprintf("%.1f", *v)
+	},
 	"fixed": func(v *float64) string {
 		if v == nil {
 			return "–"
@@ -73,6 +79,7 @@ type content struct {
 	Done, Failed int
 	Rows         []Row
 	Agreement    Agreement
+	Collapsed    string // where SimCLR without a projector collapses most
 	Charts       []chart
 	Outcomes     []*Outcome
 	Failures     []*Outcome
@@ -85,8 +92,13 @@ func (c *content) draw(title string, drawing analysis.Chart, spectra []*analysis
 	if len(spectra) == 0 {
 		return nil
 	}
+	return c.add(title, func(w io.Writer) error { return drawing.Write(w, ".svg", spectra) })
+}
+
+// add adds a chart that write writes as SVG.
+func (c *content) add(title string, write func(io.Writer) error) error {
 	var svg bytes.Buffer
-	if err := drawing.Write(&svg, ".svg", spectra); err != nil {
+	if err := write(&svg); err != nil {
 		return err
 	}
 	_, text, _ := strings.Cut(svg.String(), "<svg")
@@ -97,7 +109,7 @@ func (c *content) draw(title string, drawing analysis.Chart, spectra []*analysis
 // WritePage writes the grid as one HTML page that needs nothing else.
 func (s Study) WritePage(w io.Writer, p *Plan, scale Scale, set []string, outcomes []*Outcome) error {
 	rows := s.Table(outcomes)
-	content := &content{Study: s, Plan: p, Note: scale.Note, Extra: strings.Join(set, " "), Rows: rows, Agreement: Compare(rows), Outcomes: outcomes}
+	content := &content{Study: s, Plan: p, Note: scale.Note, Extra: strings.Join(set, " "), Rows: rows, Agreement: Compare(rows), Collapsed: MostCollapsed(outcomes), Outcomes: outcomes}
 	for _, o := range outcomes {
 		content.Gradient = content.Gradient || o.Gradients != nil
 		switch o.Status {
@@ -106,6 +118,13 @@ func (s Study) WritePage(w io.Writer, p *Plan, scale Scale, set []string, outcom
 		case "failed":
 			content.Failed++
 			content.Failures = append(content.Failures, o)
+		}
+	}
+	if s.Sweep {
+		if c, ok := p.sweep(rows, outcomes); ok {
+			if err := content.add("Accuracy against d0", func(w io.Writer) error { return c.Write(w, ".svg") }); err != nil {
+				return err
+			}
 		}
 	}
 	for of, title := range []string{"Spectra of the representation r", "Spectra of the embedding z"} {

@@ -13,6 +13,7 @@ type Study struct {
 	Question string // what is compared, a sentence
 	Paper    string // what the paper found, a sentence or two
 	Variants []Variant
+	Sweep    bool // of d0: accuracy is drawn against it
 	// Small is what the study is trained on at the scale "cifar10".
 	Small string // architecture
 }
@@ -104,7 +105,7 @@ var Studies = []Study{
 		},
 	},
 	{
-		Name: "d0-sweep", Title: "Figure 12: the size of the sub-vector", Small: "resnet18",
+		Name: "d0-sweep", Title: "Figure 12: the size of the sub-vector", Small: "resnet18", Sweep: true,
 		Question: "DirectCLR with sub-vectors of several sizes; all of r is SimCLR without a projector.",
 		Paper:    "Accuracy falls towards d0 = 0 and towards that of no projector at d0 = dim(r); the numbers are in the figure only, the best is near 360 of 2048.",
 		Variants: []Variant{

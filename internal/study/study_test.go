@@ -182,3 +182,43 @@ func TestResults(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// The page of the sweep draws accuracy against d0, and says of each seed whether no
+// projector collapses most.
+func TestSweepAndCollapse(t *testing.T) {
+	s, _ := Find("d0-sweep")
+	o := options(t, "cifar10")
+	p, err := s.Plan(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outcomes []*Outcome
+	for i, c := range p.Cells {
+		top1 := 0.5 - 0.01*float64(i)
+		outcomes = append(outcomes, &Outcome{Variant: c.Variant, Label: c.Label, Seed: c.Seed, Status: "done", KNN: &top1, Linear: &top1, Dim: 2048})
+	}
+	chart, ok := p.sweep(s.Table(outcomes), outcomes)
+	if x := chart.Panels[0].Lines[0].X; !ok || len(x) != 6 || x[0] != 128 || x[2] != 360 || x[5] != 2048 {
+		t.Errorf("d0 %v", x)
+	}
+	var page bytes.Buffer
+	if err := s.WritePage(&page, p, o.Scale, nil, outcomes); err != nil || !strings.Contains(page.String(), "Accuracy against d0") {
+		t.Errorf("the page has no chart: %v", err)
+	}
+
+	rank := func(v float64) *float64 { return &v }
+	cells := []*Outcome{
+		{Variant: "simclr-none", Label: "none", RankMeR: rank(3)}, {Variant: "directclr", Label: "DirectCLR", RankMeR: rank(9)},
+		{Variant: "simclr-none", Label: "none", Seed: 1, RankMeR: rank(4)}, {Variant: "directclr", Label: "DirectCLR", Seed: 1, RankMeR: rank(9)},
+	}
+	if text := MostCollapsed(cells); !strings.Contains(text, "every one of 2 seeds") {
+		t.Error(text)
+	}
+	*cells[3].RankMeR = 2
+	if text := MostCollapsed(cells); !strings.Contains(text, "1 of 2 seeds; on seed 1 it is DirectCLR") {
+		t.Error(text)
+	}
+	if text := MostCollapsed(cells[1:2]); text != "" {
+		t.Error(text)
+	}
+}
