@@ -37,12 +37,13 @@ func (m *Moments) Complete(s *Spectrum, sample *Sample) error {
 	return nil
 }
 
-// NewBand returns the band of the singular values, [D], and of the metrics of the spectra
-// of resamplings.
+// NewBand returns the band of the singular values, [D], of their cumulative variance, and
+// of the metrics of the spectra of resamplings.
 func NewBand(replicates []*Spectrum) *Band {
 	d := replicates[0].Dim
 	b := &Band{
 		Replicates: len(replicates), Low: make([]float64, d), High: make([]float64, d),
+		CumulativeLow: make([]float64, d), CumulativeHigh: make([]float64, d),
 		MetricsLow: &Metrics{LiveThreshold: LiveThreshold}, MetricsHigh: &Metrics{LiveThreshold: LiveThreshold},
 	}
 	values := make([]float64, len(replicates))
@@ -53,8 +54,13 @@ func NewBand(replicates []*Spectrum) *Band {
 		slices.Sort(values)
 		return quantile(values, 0.025), quantile(values, 0.975)
 	}
+	cumulative := make(map[*Spectrum][]float64, len(replicates))
+	for _, r := range replicates {
+		cumulative[r] = CumulativeVariance(r.SingularValues)
+	}
 	for k := range d {
 		b.Low[k], b.High[k] = band(func(s *Spectrum) float64 { return s.SingularValues[k] })
+		b.CumulativeLow[k], b.CumulativeHigh[k] = band(func(s *Spectrum) float64 { return cumulative[s][k] })
 	}
 	low, high := b.MetricsLow, b.MetricsHigh
 	for _, m := range []struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -94,6 +95,29 @@ func TestForest(t *testing.T) {
 	compareImage(t, "forest.png", ".png", image.Bytes())
 	if err := (Forest{}).Write(&image, ".png", nil); err == nil {
 		t.Error("a forest of nothing is drawn")
+	}
+}
+
+// Of variances 6, 3 and 1 of 10 one direction holds half, two hold 90 % and three 99 %;
+// a chart of the three says so, and one of nothing is refused.
+func TestCumulative(t *testing.T) {
+	part := CumulativeVariance([]float64{6, 3, 1})
+	for want, of := range map[int]float64{1: 0.5, 2: 0.9, 3: 0.99} {
+		if got := Holding(part, of); got != want {
+			t.Errorf("%g of the variance in %d directions, want %d", of, got, want)
+		}
+	}
+	if got := Holding(CumulativeVariance([]float64{0, 0}), 0.9); got != 0 {
+		t.Errorf("nothing is held by %d directions", got)
+	}
+	s := curve("three", 3, 3, 0, 1, 0)
+	s.SingularValues = []float64{6, 3, 1}
+	l := Cumulative{}.chart([]*Spectrum{s}).Panels[0].Lines[0]
+	if l.Label != "three: 90 % in 2, 99 % in 3 of 3 dimensions" || !slices.Equal(l.X, []float64{1, 2, 3}) || math.Abs(l.Y[0]-60) > 1e-9 || math.Abs(l.Y[2]-100) > 1e-9 {
+		t.Errorf("the chart's line is %+v", l)
+	}
+	if err := (Cumulative{}).Write(io.Discard, ".svg", nil); err == nil {
+		t.Error("a chart of nothing was drawn")
 	}
 }
 

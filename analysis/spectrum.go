@@ -34,11 +34,14 @@ type Spectrum struct {
 // Band is between what values the singular values, and the metrics, lie in 95 % of
 // resamplings of the rows.
 type Band struct {
-	Replicates  int       `json:"replicates"`
-	Low         []float64 `json:"low"`  // [D], the 2.5 % quantile of each
-	High        []float64 `json:"high"` // the 97.5 % quantile
-	MetricsLow  *Metrics  `json:"metrics_low,omitempty"`
-	MetricsHigh *Metrics  `json:"metrics_high,omitempty"`
+	Replicates int       `json:"replicates"`
+	Low        []float64 `json:"low"`  // [D], the 2.5 % quantile of each
+	High       []float64 `json:"high"` // the 97.5 % quantile
+	// Those of CumulativeVariance.
+	CumulativeLow  []float64 `json:"cumulative_low,omitempty"`
+	CumulativeHigh []float64 `json:"cumulative_high,omitempty"`
+	MetricsLow     *Metrics  `json:"metrics_low,omitempty"`
+	MetricsHigh    *Metrics  `json:"metrics_high,omitempty"`
 }
 
 // MoreMetrics are the rest of the literature's, by group of what they need.

@@ -24,10 +24,10 @@ type spectrumOptions struct {
 	dpi            int
 	force          bool
 
-	of, invalid, classLabels, saveMoments, metricsCSV, metricsChart string
-	metrics, exact                                                  bool
-	bootstrap                                                       int
-	seed                                                            uint64
+	of, invalid, classLabels, saveMoments, metricsCSV, metricsChart, cumulativeChart string
+	metrics, exact                                                                   bool
+	bootstrap                                                                        int
+	seed                                                                             uint64
 
 	data, split string // with models as sources
 	nodes       []string
@@ -76,6 +76,7 @@ they are (--normalize=false).`,
 		f.BoolVar(&o.metrics, "metrics", false, "compute the other metrics too, those of pairs on a sample of 2048 rows")
 		f.BoolVar(&o.exact, "exact-rank", false, "compute rank and condition number from the centred rows themselves (QR), where small ones matter: their covariance squares them and hides what is below 1e-8; slower")
 		f.StringVar(&o.metricsCSV, "metrics-csv", "", "write all metrics to this `file` as CSV; - for standard output")
+		f.StringVar(&o.cumulativeChart, "cumulative-chart", "", "draw the cumulative explained variance to this `file`: .png, .svg or .pdf")
 		f.StringVar(&o.metricsChart, "metrics-chart", "", "draw RankMe, effective rank and live dimensions, a row a source, to this `file`: .png, .svg or .pdf; with --bootstrap their intervals")
 		f.IntVar(&o.bootstrap, "bootstrap", 0, "`number` of resamplings of the rows for bands and intervals of 95 %; each reads the source again")
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the resampling")
@@ -101,7 +102,7 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 	if err := o.check(sources); err != nil {
 		return err
 	}
-	if err := mayWrite(o.force, inputs(sources), o.out, o.json, o.csv, o.saveMoments, o.metricsCSV, o.metricsChart); err != nil {
+	if err := mayWrite(o.force, inputs(sources), o.out, o.json, o.csv, o.saveMoments, o.metricsCSV, o.metricsChart, o.cumulativeChart); err != nil {
 		return err
 	}
 	labels := o.labels
@@ -154,7 +155,7 @@ func (o *spectrumOptions) check(sources []string) error {
 	case stdouts(o.json, o.csv, o.metricsCSV) > 1:
 		return usagef("only one of --json, --csv and --metrics-csv can go to standard output")
 	}
-	for _, path := range []string{o.out, o.metricsChart} {
+	for _, path := range []string{o.out, o.metricsChart, o.cumulativeChart} {
 		if path == "" {
 			continue
 		}
@@ -182,6 +183,13 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 				return err
 			}
 			return analysis.Forest{DPI: o.dpi, Of: o.of}.Write(w, format, spectra)
+		}},
+		{o.cumulativeChart, func(w io.Writer) error {
+			format, err := analysis.FormatOf(o.cumulativeChart)
+			if err != nil {
+				return err
+			}
+			return analysis.Cumulative{DPI: o.dpi, Of: o.of}.Write(w, format, spectra)
 		}},
 		{o.json, func(w io.Writer) error { return analysis.WriteJSON(w, spectra) }},
 		{o.csv, func(w io.Writer) error { return analysis.WriteCSV(w, spectra) }},

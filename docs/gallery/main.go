@@ -34,7 +34,9 @@ func main() {
 		return analysis.Chart{DPI: dpi, Of: "r"}.Write(w, ".png", []*analysis.Spectrum{source("DirectCLR", 1000, dim, 0.02)})
 	})
 	draw("metrics", func(w io.Writer) error { return analysis.Forest{DPI: dpi, Of: "r"}.Write(w, ".png", three) })
-	draw("cumulative", cumulative(three).write)
+	draw("cumulative", func(w io.Writer) error {
+		return analysis.Cumulative{DPI: dpi, Of: "r"}.Write(w, ".png", without(three))
+	})
 	draw("covariance", covariance().write)
 	draw("evolution", lines(evolution()).write)
 	draw("confusion", maps(confusion()).write)
@@ -147,18 +149,6 @@ func without(spectra []*analysis.Spectrum) []*analysis.Spectrum {
 		plain = append(plain, &p)
 	}
 	return plain
-}
-
-func cumulative(spectra []*analysis.Spectrum) lines {
-	p := analysis.LinePanel{X: "dimensions", Y: "share of the variance", Whole: true}
-	for i, s := range spectra {
-		l := analysis.Line{Label: s.Label, Color: i}
-		for j, v := range analysis.CumulativeVariance(s.SingularValues) {
-			l.X, l.Y = append(l.X, float64(j+1)), append(l.Y, v)
-		}
-		p.Lines = append(p.Lines, l)
-	}
-	return lines{Panels: []analysis.LinePanel{p}, Width: 4.5}
 }
 
 func covariance() maps {
