@@ -37,7 +37,7 @@ STUDY is one of the paper's (arXiv:2110.09348), table1, table2, appendix-f, d0-s
 spectra (figures 2, 7, 9), residual (figure 10), theory (figures 3, 5, 6, 11), or one of ours,
 augmentation-strength and precision. Every cell, a variant with a seed, is trained from scratch,
 probed by nearest neighbours and linearly, and its spectra are taken, by the commands that one
-would type; --dry-run lists them.
+would type; --dry-run -v lists them.
 
 DIR receives cells/, table (results.json, cells.csv), spectra of all variants in one chart and
 report.html, in which the paper's numbers stand in a column of their own. What is done is not done
@@ -60,7 +60,7 @@ says from where. Results are the same as if it had been run again.`,
 		f.IntVar(&o.probeEpochs, "probe-epochs", 100, "`epochs` of the linear probe")
 		f.IntVar(&o.parallel, "parallel", 1, "`cells` at a time")
 		f.StringArrayVar(&o.reuse, "reuse", nil, "`folder` of another grid, from which equal steps that are done are taken; may be repeated")
-		f.BoolVar(&o.dry, "dry-run", false, "list the cells and what they take, and stop")
+		f.BoolVar(&o.dry, "dry-run", false, "list the cells and what each would take of time, memory and disk, and stop; with -v their command lines")
 		return o.run
 	},
 }
@@ -71,6 +71,9 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 		return usagef("want one study, %d given; there are %s, and theory", len(args), strings.Join(study.Names(), ", "))
 	case o.out == "" && !o.dry:
 		return usagef("say where the grid goes, with -o DIR")
+	case args[0] == "theory" && o.dry:
+		t.print("onnxclr theory all -o %s\n", o.out)
+		return nil
 	case args[0] == "theory":
 		return runLine(ctx, t, []string{"theory", "all", "-o", o.out})
 	case o.data == "":
@@ -116,21 +119,21 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 	if err := checkRecipes(plan); err != nil {
 		return err
 	}
-	if o.dry {
-		return o.list(ctx, t, plan)
-	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return err
-	}
-	if err := whole.Begin(o.out); err != nil {
-		return err
-	}
 	reuse, foreign, err := study.NewReuse(&whole, o.reuse)
 	if err != nil {
 		return usageError(err.Error())
 	}
 	for _, dir := range foreign {
 		t.warn("nothing is taken from %s: its images are others", dir)
+	}
+	if o.dry {
+		return o.list(ctx, t, plan, reuse)
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	if err := whole.Begin(o.out); err != nil {
+		return err
 	}
 	g := &grid{options: o, terminal: t, plan: plan, reuse: reuse, making: map[string]*sync.Mutex{}}
 	failed, err := g.run(ctx)

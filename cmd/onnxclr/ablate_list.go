@@ -3,57 +3,75 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"onnxclr/importer"
-	"onnxclr/internal/file"
+	"onnxclr/internal/memory"
 	"onnxclr/internal/study"
-	"onnxclr/train"
-	"onnxclr/train/data"
 )
 
-// forecast is what a cell takes.
-type forecast struct {
-	time   time.Duration
-	memory int64
-}
-
-// list prints the cells with what they take, as a few steps of each variant tell, and the
-// command lines that they are. Nothing is left behind.
-func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan) error {
+// list prints what each cell takes that is not done, as a few steps of each variant and
+// a sample of each probe tell, with -v the command lines too. Nothing is left behind.
+func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan, reuse *study.Reuse) error {
 	dir, err := os.MkdirTemp("", "onnxclr-ablate")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	known := map[string]forecast{}
-	var total time.Duration
-	most := int64(0)
+	s, err := o.newStopwatch(ctx, t, dir, p)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"variant", "seed", "time", "memory", "disk"}}
+	var lines []string
+	var total cost
+	made := map[string]bool{} // files that an earlier cell makes
 	for i := range p.Cells {
 		c := &p.Cells[i]
-		f, ok := known[c.Variant]
-		if !ok {
-			if f, err = o.forecast(ctx, t, dir, p, c); err != nil {
-				return fmt.Errorf("variant %s: %w", c.Variant, err)
+		var all cost
+		state := ""
+		for _, step := range c.Steps {
+			_, err := os.Stat(filepath.Join(o.out, step.Done))
+			switch {
+			case made[step.Done] || o.out != "" && err == nil:
+				continue
+			case reuse.Has(step):
+				state = ", rest taken"
+			default:
+				of, err := s.step(c, step)
+				if err != nil {
+					return fmt.Errorf("variant %s: %w", c.Variant, err)
+				}
+				all.add(of)
 			}
-			known[c.Variant] = f
+			made[step.Done] = true
 		}
-		total += f.time
-		most = max(most, f.memory)
-		memory := "no training of its own"
-		if f.memory > 0 {
-			memory = fmt.Sprintf("%.1f GB", float64(f.memory)/1e9)
+		took := roughly(all.time) + state
+		switch {
+		case all.time == 0 && state != "":
+			took = "taken"
+		case all.time == 0:
+			took = "done"
 		}
-		t.print("%s, seed %d: about %s, %s\n", c.Label, c.Seed, roughly(f.time), memory)
-		for _, s := range c.Steps {
-			t.print("  onnxclr %s\n", strings.Join(s.In(o.out), " "))
+		total.add(all)
+		rows = append(rows, []string{c.Label, fmt.Sprint(c.Seed), took, size(all.memory), size(all.disk)})
+		lines = append(lines, fmt.Sprintf("%s, seed %d", c.Label, c.Seed))
+		for _, step := range c.Steps {
+			lines = append(lines, "  onnxclr "+strings.Join(step.In(o.out), " "))
 		}
 	}
-	t.print("%d cells: about %s one after the other, up to %.1f GB\n", len(p.Cells), roughly(total), float64(most)/1e9)
+	t.table(rows, 1)
+	if t.verbose {
+		t.print("\n%s\n", strings.Join(lines, "\n"))
+	}
+	at := "one after the other"
+	if o.parallel > 1 {
+		at = fmt.Sprintf("%d at a time, which share the processor and save little of that", o.parallel)
+	}
+	t.print("\n%d cells %s: about %s, up to %s of memory and %s of disk\n",
+		len(p.Cells), at, roughly(total.time), memory.Text(total.memory*int64(o.parallel)), memory.Text(total.disk))
 	return nil
 }
 
@@ -68,62 +86,10 @@ func roughly(d time.Duration) string {
 	return d.Round(100 * time.Millisecond).String()
 }
 
-// forecast times a few steps of the cell's run. What comes after it are passes of images
-// forward, a third of a training pass of one view, and the linear probe, whose products
-// run about as fast as those of training.
-func (o *ablateOptions) forecast(ctx context.Context, t *terminal, dir string, p *study.Plan, c *study.Cell) (f forecast, err error) {
-	passes := map[string]int{}
-	for _, split := range []string{data.Auto, data.HeldOut} {
-		ds, err := data.Open(o.data, split)
-		if err != nil {
-			return f, err
-		}
-		passes[split] = ds.Len()
-		ds.Close()
+// size is memory.Text, but of nothing.
+func size(bytes int64) string {
+	if bytes == 0 {
+		return "–"
 	}
-	var recipe *train.Recipe
-	for _, s := range c.Steps {
-		if s.Args[0] != "train" {
-			continue
-		}
-		r, err := o.recipe(dir, p, s)
-		if err != nil {
-			return f, err
-		}
-		recipe = &r
-	}
-	if recipe == nil {
-		return f, nil // features are there from the cell whose run it looks at
-	}
-	t.progress("timing %s", c.Label)
-	run, err := train.DryRun(ctx, *recipe, train.Options{})
-	if err != nil {
-		return f, err
-	}
-	f.memory = run.Memory
-	perImage := run.Step().Seconds() / float64(run.Recipe.Batch)
-	images := float64(passes[data.Auto] + 2*passes[data.HeldOut])
-	seconds := run.Remaining().Seconds() + images*perImage/6
-	f.time = time.Duration(seconds * float64(time.Second))
-	return f, nil
-}
-
-// recipe is that of a training step, with the model in dir.
-func (o *ablateOptions) recipe(dir string, p *study.Plan, s study.Step) (train.Recipe, error) {
-	r, err := p.Resolve(s)
-	if err != nil {
-		return r, err
-	}
-	model := filepath.Join(dir, "model.onnx")
-	if _, err := os.Stat(model); err != nil {
-		m, err := importer.RandomResNet(p.Arch, importer.RandomOptions{})
-		if err != nil {
-			return r, err
-		}
-		if err := file.Write(model, func(w io.Writer) error { return m.Encode(w) }); err != nil {
-			return r, err
-		}
-	}
-	r.Model = model
-	return r, nil
+	return memory.Text(bytes)
 }

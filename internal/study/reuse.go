@@ -108,6 +108,16 @@ func (p *Plan) keys() map[string]string {
 	return keys
 }
 
+// Has reports whether the results of a step can be taken.
+func (r *Reuse) Has(s Step) bool {
+	for _, o := range r.other[r.own[s.Done]] {
+		if _, err := os.Stat(filepath.Join(o.dir, o.step.Done)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // takenFile says, in a cell's folder, which of its steps were taken from where.
 const takenFile = "taken.txt"
 
