@@ -60,7 +60,7 @@ says from where. Results are the same as if it had been run again.`,
 		f.IntVar(&o.probeEpochs, "probe-epochs", 100, "`epochs` of the linear probe")
 		f.IntVar(&o.parallel, "parallel", 1, "`cells` at a time")
 		f.StringArrayVar(&o.reuse, "reuse", nil, "`folder` of another grid, from which equal steps that are done are taken; may be repeated")
-		f.BoolVar(&o.dry, "dry-run", false, "list the cells and what each would take of time, memory and disk, and stop; with -v their command lines")
+		f.BoolVar(&o.dry, "dry-run", false, "list what each cell takes, with -v its commands, and stop")
 		return o.run
 	},
 }
