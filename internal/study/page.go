@@ -127,7 +127,7 @@ func (s Study) WritePage(w io.Writer, p *Plan, scale Scale, set []string, outcom
 			}
 		}
 	}
-	for of, title := range []string{"Spectra of the representation r", "Spectra of the embedding z"} {
+	for of, title := range []string{"Spectra of the representation r, first seed", "Spectra of the embedding z, first seed"} {
 		if err := content.draw(title, analysis.Chart{Of: string("rz"[of])}, s.Spectra(outcomes, of)); err != nil {
 			return err
 		}

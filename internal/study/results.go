@@ -204,13 +204,17 @@ type Mean struct {
 }
 
 func (m Mean) String() string {
+	decimals := 1
+	if m.Mean >= 100 {
+		decimals = 0
+	}
 	switch m.N {
 	case 0:
 		return "–"
 	case 1:
-		return fmt.Sprintf("%.1f", m.Mean)
+		return fmt.Sprintf("%.*f", decimals, m.Mean)
 	}
-	return fmt.Sprintf("%.1f ± %.1f", m.Mean, m.SD)
+	return fmt.Sprintf("%.*f ± %.*f", decimals, m.Mean, decimals, m.SD)
 }
 
 func meanOf(values []float64) (m Mean) {
