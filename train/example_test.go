@@ -39,6 +39,7 @@ func ExampleRun() {
 	}
 	// Output:
 	// checkpoints
+	// loss.png
 	// metrics.jsonl
 	// model.onnx
 	// recipe.yaml

@@ -188,7 +188,7 @@ func TestTrainEmbedSpectrum(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	run := trained(t, dir)
-	if got := contents(t, run); got != "checkpoints metrics.jsonl model.onnx recipe.yaml" {
+	if got := contents(t, run); got != "checkpoints loss.png metrics.jsonl model.onnx recipe.yaml" {
 		t.Errorf("the run holds %s", got)
 	}
 	must(t, "embed", "--model", run, "--data", textures, "-o", in("e.npy"), "--labels", in("l.npy"))
