@@ -79,7 +79,7 @@ NOTEBOOKS = {
         "The shipped recipes hold every setting of a run, with its source. What differs between two?",
         'onnxclr("recipe list")\nonnxclr("recipe diff simclr-mlp-imagenet directclr-imagenet")',
         "What does the grid consist of? Every cell is a few command lines that one could type.",
-        'grid = "ablate table1 --scale cifar10 --data \'generated:textures?train=256&test=128&size=32\' --arch resnet18 --set epochs=1 --set batch=64 --set warmup_epochs=0 --seeds 1 --probe-epochs 5 -o out/table1"\nonnxclr(grid + " --only directclr --dry-run -q")',
+        'grid = "ablate table1 --scale cifar10 --data \'generated:textures?train=256&test=128&size=32\' --arch resnet18 --set epochs=1 --set batch=64 --set warmup_epochs=0 --seeds 1 --probe-epochs 5 -o out/table1"\nonnxclr(grid + " --only directclr --dry-run -v")',
         'onnxclr(grid + " -q")',
         "After one epoch the table says nothing yet; the spectra already differ where the loss looks. The paper's numbers stand in a column of their own.",
         'display(Image("out/table1/spectra-z.png", width=620))\nprint(open("out/table1/cells.csv").read())',
