@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +45,7 @@ func NewReuse(p *Plan, dirs []string) (r *Reuse, foreign []string, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(dir, planFile), err)
 		}
-		if !other.sameImages(p, dir) {
+		if !other.sameImages(p) {
 			foreign = append(foreign, dir)
 			continue
 		}
@@ -62,22 +61,9 @@ func NewReuse(p *Plan, dirs []string) (r *Reuse, foreign []string, err error) {
 	return r, foreign, nil
 }
 
-// sameImages reports whether the grid in dir looks at q's images. A plan without a
-// fingerprint was written before there were any; then that of a run tells.
-func (p *Plan) sameImages(q *Plan, dir string) bool {
-	images := p.Images
-	if images == nil {
-		states, _ := fs.Glob(os.DirFS(dir), "cells/*/*/run/checkpoints/*/state.json")
-		for _, path := range states {
-			var state struct{ Data string }
-			if readJSON(filepath.Join(dir, path), &state) == nil && state.Data != "" {
-				images = []string{state.Data}
-				break
-			}
-		}
-	}
-	n := min(len(images), len(q.Images))
-	return n > 0 && slices.Equal(images[:n], q.Images[:n])
+// sameImages reports whether both plans look at the same images.
+func (p *Plan) sameImages(q *Plan) bool {
+	return len(p.Images) > 0 && slices.Equal(p.Images, q.Images)
 }
 
 // keys returns, by the file that says a step is done, what determines its results: the
