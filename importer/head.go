@@ -1,7 +1,9 @@
 package importer
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,13 +15,20 @@ import (
 const (
 	HeadNone       = "none"           // z = r
 	HeadLinear     = "linear"         // z = W·r
-	HeadMLP        = "mlp"            // z = BN(W₂·relu(BN(W₁·r))), or with more layers
+	HeadMLP        = "mlp"            // z = BN(W₂·relu(BN(W₁·r))), with more layers, or with biases for some BN
 	HeadSlice      = "slice"          // z = r[:d₀]
 	HeadOrthogonal = "orthogonal"     // z = W·r, W kept orthogonal by whoever trains it
 	HeadDiagonal   = "diagonal"       // z = w⊙r
 	HeadLowRank    = "lowrank"        // z = W·r, d₀ rows, not trained
 	HeadGroup      = "group"          // z = r; training compares groups of its features
 	HeadDropout    = "random-dropout" // z = r; training compares d₀ random features
+)
+
+// Which layers of an mlp have something.
+const (
+	LayersAll    = "all"
+	LayersHidden = "hidden" // all but the last
+	LayersNone   = "none"
 )
 
 // ProjectorWeight is the name of the weight of the heads that have a single one.
@@ -34,7 +43,8 @@ type Head struct {
 	Dim    int    `json:"dim,omitempty"`    // width of z after a projector; of orthogonal, 0 is D
 	Hidden int    `json:"hidden,omitempty"` // of mlp; 0 is D
 	Layers int    `json:"layers,omitempty"` // of mlp, at least 2; 0 is 2
-	Plain  bool   `json:"plain,omitempty"`  // mlp does not normalise z
+	Norm   string `json:"norm,omitempty"`   // which layers of mlp BatchNorm1d follows; "" is LayersAll
+	Bias   string `json:"bias,omitempty"`   // which of them add a vector: β of the BatchNorm1d or, without, the layer's bias; "" is LayersAll
 	D0     int    `json:"d0,omitempty"`     // leading or random channels of r, or rank
 	Groups int    `json:"groups,omitempty"` // of group: equal parts of D
 	Seed   uint64 `json:"seed"`             // of the initial weights
@@ -52,8 +62,11 @@ func (h Head) String() string {
 		if h.Layers > 2 {
 			way = fmt.Sprintf("%d layers of %d", h.Layers-1, h.Hidden)
 		}
-		if h.Plain {
-			way += ", not normalised"
+		if h.Norm != LayersAll {
+			way += ", batchnorm " + h.Norm
+		}
+		if h.Bias != LayersAll {
+			way += ", bias " + h.Bias
 		}
 		return fmt.Sprintf("mlp to %d by way of %s", h.Dim, way)
 	case HeadSlice:
@@ -75,6 +88,49 @@ func (h Head) trainable() bool {
 		return true
 	}
 	return false
+}
+
+// Fixed lists the parameters of the head that training leaves as they are: the weight
+// of lowrank, and of an mlp the β of normalised layers without a bias, which stay 0.
+func (h Head) Fixed() []string {
+	var names []string
+	switch h.Kind {
+	case HeadLowRank:
+		names = append(names, ProjectorWeight)
+	case HeadMLP:
+		for _, l := range h.layers() {
+			if l.norm != "" && !l.bias {
+				names = append(names, l.norm+".bias")
+			}
+		}
+	}
+	return names
+}
+
+// mlpLayer is one layer of an mlp; names are "" where it has no such part.
+type mlpLayer struct {
+	linear, norm, relu string
+	bias               bool // of norm or, without, of linear
+}
+
+// layers names the parts of an mlp as an nn.Sequential called projector does.
+func (h Head) layers() []mlpLayer {
+	at := 0
+	next := func(is bool) string {
+		if !is {
+			return ""
+		}
+		at++
+		return fmt.Sprintf("%s%d", projectorPrefix, at-1)
+	}
+	h.Layers, h.Norm, h.Bias = cmp.Or(h.Layers, 2), cmp.Or(h.Norm, LayersAll), cmp.Or(h.Bias, LayersAll)
+	layers := make([]mlpLayer, h.Layers)
+	for i := range layers {
+		hidden := i < h.Layers-1
+		has := func(which string) bool { return which == LayersAll || which == LayersHidden && hidden }
+		layers[i] = mlpLayer{next(true), next(has(h.Norm)), next(hidden), has(h.Bias)}
+	}
+	return layers
 }
 
 // settle fills in defaults for a representation of width d, drops what the kind does
@@ -119,7 +175,7 @@ func (h Head) settle(d int) (Head, error) {
 		if h.Kind != HeadMLP {
 			break
 		}
-		out.Hidden, out.Layers, out.Plain = h.Hidden, h.Layers, h.Plain
+		out.Hidden, out.Layers, out.Norm, out.Bias = h.Hidden, h.Layers, cmp.Or(h.Norm, LayersAll), cmp.Or(h.Bias, LayersAll)
 		if out.Hidden == 0 {
 			if out.Hidden = d; d > maxDefaultHidden {
 				return h, fmt.Errorf("the representation is %d wide: say how wide the projector's hidden layer is to be", d)
@@ -133,6 +189,11 @@ func (h Head) settle(d int) (Head, error) {
 		}
 		if out.Layers < 2 || out.Layers > maxLayers {
 			return h, fmt.Errorf("the projector has %d layers, want 2 to %d", h.Layers, maxLayers)
+		}
+		for _, which := range []string{out.Norm, out.Bias} {
+			if which != LayersAll && which != LayersHidden && which != LayersNone {
+				return h, fmt.Errorf("the projector has BatchNorm in %q layers and a bias in %q, want %s, %s or %s", out.Norm, out.Bias, LayersAll, LayersHidden, LayersNone)
+			}
 		}
 	default:
 		return h, fmt.Errorf("unknown head %q; want one of %s", h.Kind, strings.Join(heads, ", "))
@@ -149,7 +210,7 @@ const maxLayers = 64
 var heads = []string{HeadNone, HeadLinear, HeadMLP, HeadSlice, HeadOrthogonal, HeadDiagonal, HeadLowRank, HeadGroup, HeadDropout}
 
 // AttachHead adds the head to the model. New weights come from the head's seed: of
-// linear and mlp they are PyTorch's default, uniform in ±1/√fan_in, those of diagonal
+// linear and mlp they are PyTorch's default, uniform in ±1/√fan_in, as are biases, those of diagonal
 // are 1, those of orthogonal and lowrank uniform among the matrices with orthonormal
 // rows. Parameters are named as those of an nn.Sequential called projector.
 //
@@ -219,11 +280,17 @@ func AttachedHead(m *onnx.Model) (Head, bool, error) {
 		return Head{}, false, nil
 	}
 	var h Head
-	if err := json.Unmarshal([]byte(text), &h); err != nil {
+	var former struct{ Plain bool } // z is not normalised
+	if err := errors.Join(json.Unmarshal([]byte(text), &h), json.Unmarshal([]byte(text), &former)); err != nil {
 		return Head{}, false, fmt.Errorf("metadata %s: %w", MetaHead, err)
 	}
-	if h.Kind == HeadMLP && h.Layers == 0 { // written before there were others
-		h.Layers = 2
+	if h.Kind == HeadMLP { // perhaps written before there were others
+		h.Layers = cmp.Or(h.Layers, 2)
+		usual := LayersAll
+		if former.Plain {
+			usual = LayersHidden
+		}
+		h.Norm, h.Bias = cmp.Or(h.Norm, usual), cmp.Or(h.Bias, usual)
 	}
 	return h, true, nil
 }

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -49,25 +48,30 @@ func (b *headBuilder) head(h Head, r string, d int) int {
 	return d
 }
 
-// mlp is (Linear, BatchNorm1d, ReLU) once a hidden layer, then Linear and, unless the
-// head is plain, BatchNorm1d.
+// mlp is (Linear, BatchNorm1d, ReLU) once a hidden layer, then Linear and BatchNorm1d,
+// as far as the head has BatchNorm1d there.
 func (b *headBuilder) mlp(h Head, x string, d int) {
-	at := 0
-	name := func() string {
-		at++
-		return fmt.Sprintf("%s%d", projectorPrefix, at-1)
+	for i, l := range h.layers() {
+		width, linear, norm := h.Hidden, "", ""
+		if i == h.Layers-1 {
+			width, norm = h.Dim, EmbeddingName
+			if l.norm == "" {
+				linear = EmbeddingName
+			}
+		}
+		w := b.uniform(d, width)
+		if l.bias && l.norm == "" {
+			w.bias = b.within(1/math.Sqrt(float64(d)), width)
+		}
+		x = b.linear(l.linear, x, linear, w)
+		if l.norm != "" {
+			x = b.norm1d(l.norm, x, norm, width)
+		}
+		if l.relu != "" {
+			x = b.relu(l.relu, x)
+		}
+		d = width
 	}
-	for range h.Layers - 1 {
-		x = b.linear(name(), x, "", b.uniform(d, h.Hidden))
-		x = b.norm1d(name(), x, "", h.Hidden)
-		x, d = b.relu(name(), x), h.Hidden
-	}
-	if h.Plain {
-		b.linear(name(), x, EmbeddingName, b.uniform(d, h.Dim))
-		return
-	}
-	x = b.linear(name(), x, "", b.uniform(d, h.Dim))
-	b.norm1d(name(), x, EmbeddingName, h.Dim)
 }
 
 func (b *headBuilder) random() *rand.Rand {
@@ -75,20 +79,25 @@ func (b *headBuilder) random() *rand.Rand {
 	return stream.New(b.seed, "projector", b.drawn-1)
 }
 
-// matrix is a weight [out,in].
+// matrix is a weight [out,in], with a bias [out] or nil.
 type matrix struct {
 	in, out int
 	values  []float32
+	bias    []float32
 }
 
 // uniform is what nn.Linear begins with: ±1/√in.
 func (b *headBuilder) uniform(in, out int) matrix {
-	values, rng := make([]float32, in*out), b.random()
-	bound := 1 / math.Sqrt(float64(in))
+	return matrix{in: in, out: out, values: b.within(1/math.Sqrt(float64(in)), in*out)}
+}
+
+// within draws uniform numbers of ±bound.
+func (b *headBuilder) within(bound float64, n int) []float32 {
+	values, rng := make([]float32, n), b.random()
 	for i := range values {
 		values[i] = float32((2*rng.Float64() - 1) * bound)
 	}
-	return matrix{in, out, values}
+	return values
 }
 
 // orthonormal has orthonormal rows, or columns when there are fewer of these: a
@@ -103,7 +112,7 @@ func (b *headBuilder) orthonormal(in, out int) matrix {
 		}
 	}
 	orthonormalize(rows)
-	m := matrix{in, out, make([]float32, in*out)}
+	m := matrix{in: in, out: out, values: make([]float32, in*out)}
 	for i, row := range rows {
 		for j, v := range row {
 			if out <= in {
@@ -179,14 +188,17 @@ func ones(n int) []float32 {
 	return v
 }
 
-// linear is nn.Linear without bias: y = x·Wᵀ. output may be "".
+// linear is nn.Linear: y = x·Wᵀ + bias. output may be "".
 func (b *headBuilder) linear(name, x, output string, w matrix) string {
 	b.graph.SetInitializer(weights.FromFloat32(name+".weight", []int{w.out, w.in}, w.values))
 	if output == "" {
 		output = outputOf(name)
 	}
 	inputs, attributes := []string{x, name + ".weight"}, []*onnx.Attribute{onnx.IntAttr("transB", 1)}
-	if b.opset < 11 { // Gemm must have a third operand; it counts 0 times
+	if w.bias != nil {
+		b.graph.SetInitializer(weights.FromFloat32(name+".bias", []int{w.out}, w.bias))
+		inputs = append(inputs, name+".bias")
+	} else if b.opset < 11 { // Gemm must have a third operand; it counts 0 times
 		b.graph.SetInitializer(weights.FromFloat32(noBias, []int{1}, []float32{0}))
 		inputs, attributes = append(inputs, noBias), append(attributes, onnx.FloatAttr("beta", 0))
 	}

@@ -47,8 +47,17 @@ func TestAttachHead(t *testing.T) {
 			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight
 			projector.4.weight projector.4.bias projector.4.running_mean projector.4.running_var projector.6.weight
 			projector.7.weight projector.7.bias projector.7.running_mean projector.7.running_var`, 5},
-		{Head{Kind: HeadMLP, Dim: 5, Plain: true}, "projector.0 projector.1 projector.2 projector.3", `projector.0.weight
+		{Head{Kind: HeadMLP, Dim: 5, Norm: LayersHidden, Bias: LayersHidden}, "projector.0 projector.1 projector.2 projector.3", `projector.0.weight
 			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight`, 5},
+		{Head{Kind: HeadMLP, Dim: 5, Norm: LayersHidden}, "projector.0 projector.1 projector.2 projector.3", `projector.0.weight
+			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight projector.3.bias`, 5},
+		{Head{Kind: HeadMLP, Dim: 5, Norm: LayersNone}, "projector.0 projector.1 projector.2", "projector.0.weight projector.0.bias projector.2.weight projector.2.bias", 5},
+		{Head{Kind: HeadMLP, Dim: 5, Layers: 3, Norm: LayersNone, Bias: LayersHidden}, "projector.0 projector.1 projector.2 projector.3 projector.4",
+			"projector.0.weight projector.0.bias projector.2.weight projector.2.bias projector.4.weight", 5},
+		{Head{Kind: HeadMLP, Dim: 5, Norm: LayersNone, Bias: LayersNone}, "projector.0 projector.1 projector.2", "projector.0.weight projector.2.weight", 5},
+		{Head{Kind: HeadMLP, Dim: 5, Bias: LayersHidden}, "projector.0 projector.1 projector.2 projector.3 projector.4", `projector.0.weight
+			projector.1.weight projector.1.bias projector.1.running_mean projector.1.running_var projector.3.weight
+			projector.4.weight projector.4.bias projector.4.running_mean projector.4.running_var`, 5},
 		{Head{Kind: HeadOrthogonal}, "projector.0", "projector.0.weight", 4},
 		{Head{Kind: HeadOrthogonal, Dim: 3, Seed: 1}, "projector.0", "projector.0.weight", 3},
 		{Head{Kind: HeadOrthogonal, Dim: 6}, "projector.0", "projector.0.weight", 6},
@@ -170,6 +179,21 @@ func TestOrthonormalWeights(t *testing.T) {
 	}
 }
 
+// TestFixedParameters: PyTorch has no batch normalisation without β alone; as where that
+// is wanted there, it is 0 and stays so.
+func TestFixedParameters(t *testing.T) {
+	for want, h := range map[string]Head{
+		"":                                  {Kind: HeadMLP},
+		"projector.4.bias":                  {Kind: HeadMLP, Bias: LayersHidden},
+		"projector.1.bias projector.4.bias": {Kind: HeadMLP, Layers: 3, Norm: LayersHidden, Bias: LayersNone},
+		ProjectorWeight:                     {Kind: HeadLowRank, D0: 2},
+	} {
+		if got := strings.Join(h.Fixed(), " "); got != want {
+			t.Errorf("%v has %q fixed, want %q", h, got, want)
+		}
+	}
+}
+
 // TestHeadsOfBefore: a model whose metadata do not know of layers keeps its head.
 func TestHeadsOfBefore(t *testing.T) {
 	m := tinyModel(t)
@@ -180,14 +204,21 @@ func TestHeadsOfBefore(t *testing.T) {
 	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 5, Seed: 8}); err != nil {
 		t.Error(err)
 	}
+	m.SetMeta(MetaHead, `{"kind":"mlp","dim":5,"hidden":4,"layers":2,"plain":true,"seed":7}`)
+	if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 5, Norm: LayersHidden, Bias: LayersHidden}); err != nil {
+		t.Error(err)
+	}
+	wantError(t, AttachHead(m, Head{Kind: HeadMLP, Dim: 5}), "already has a trained head (mlp to 5 by way of 4, batchnorm hidden, bias hidden), not")
+	m.SetMeta(MetaHead, `{"kind":"mlp","dim":5,"hidden":4,"seed":7}`)
 	wantError(t, AttachHead(m, Head{Kind: HeadMLP, Dim: 5, Layers: 3}), "already has a trained head (mlp to 5 by way of 4), not the one asked for (mlp to 5 by way of 2 layers of 4)")
 }
 
 // TestHeadWeights: uniform in ±1/√fan_in, as nn.Linear begins, from the seed alone.
 func TestHeadWeights(t *testing.T) {
+	norms := map[string]string{"projector.3.bias": LayersHidden}
 	weightsOf := func(seed uint64, name string) []float32 {
 		m := tinyModel(t)
-		if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 300, Hidden: 400, Seed: seed}); err != nil {
+		if err := AttachHead(m, Head{Kind: HeadMLP, Dim: 300, Hidden: 400, Norm: norms[name], Seed: seed}); err != nil {
 			t.Fatal(err)
 		}
 		v, err := m.Graph.Initializer(name).Float32s()
@@ -196,7 +227,7 @@ func TestHeadWeights(t *testing.T) {
 		}
 		return v
 	}
-	for name, fanIn := range map[string]float64{"projector.0.weight": 4, "projector.3.weight": 400} {
+	for name, fanIn := range map[string]float64{"projector.0.weight": 4, "projector.3.weight": 400, "projector.3.bias": 400} {
 		v := weightsOf(1, name)
 		var sum, squares, largest float64
 		for _, x := range v {
@@ -244,6 +275,7 @@ func TestAttachHeadRefuses(t *testing.T) {
 		"4 features do not divide into 3 equal groups":       {Kind: HeadGroup, Groups: 3},
 		"projector_groups is 0, want 1 to 4":                 {Kind: HeadGroup},
 		"the projector has 1 layers, want 2 to 64":           {Kind: HeadMLP, Dim: 3, Layers: 1},
+		`a bias in "last", want all, hidden or none`:         {Kind: HeadMLP, Dim: 3, Bias: "last"},
 	} {
 		m := tinyModel(t)
 		wantError(t, AttachHead(m, head), want)

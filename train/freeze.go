@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"onnxclr/importer"
 	"onnxclr/importer/onnx"
 )
 
 // frozen says which parameters of a model the recipe leaves as they are: all of the
 // modules in freeze (PyTorch's requires_grad False together with eval() of them), and
 // with freeze_bn those of the encoder's batch normalisations (torchvision's
-// FrozenBatchNorm2d). A module that has no parameter is an error. The fixed projector of
-// lowrank is never trained.
+// FrozenBatchNorm2d). A module that has no parameter is an error. What the head has fixed is
+// never trained.
 func frozen(r *Recipe, g *onnx.Graph) (func(parameter string) bool, error) {
 	var modules []string
 	if r.Freeze != "" {
@@ -45,8 +44,8 @@ func frozen(r *Recipe, g *onnx.Graph) (func(parameter string) bool, error) {
 	if r.FreezeBN && len(fixed) == 0 {
 		return nil, fmt.Errorf("freeze_bn: the model has no BatchNormalization outside the projector")
 	}
-	if r.Projector == importer.HeadLowRank {
-		fixed[importer.ProjectorWeight] = true
+	for _, name := range r.Head().Fixed() {
+		fixed[name] = true
 	}
 	return func(parameter string) bool {
 		for _, module := range modules {

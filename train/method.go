@@ -19,7 +19,7 @@ func (r *Recipe) Head() importer.Head {
 		return importer.Head{Kind: importer.HeadSlice, D0: r.D0}
 	}
 	return importer.Head{
-		Kind: r.Projector, Dim: r.ProjDim, Hidden: r.ProjHid, Layers: r.ProjDeep, Plain: !r.ProjNorm,
+		Kind: r.Projector, Dim: r.ProjDim, Hidden: r.ProjHid, Layers: r.ProjDeep, Norm: r.ProjNorm, Bias: r.ProjBias,
 		D0: r.D0, Groups: r.ProjGroup, Seed: r.Seed,
 	}
 }

@@ -37,9 +37,16 @@ func weightOf(t *testing.T, dir, name string) []float32 {
 
 // TestEveryProjectorTrains, resumes to the bit, and is found in the final model.
 func TestEveryProjectorTrains(t *testing.T) {
+	cases := map[string][]string{
+		"google":     {"projector", "mlp", "projector-bias", "hidden"},
+		"solo-learn": {"projector", "mlp", "projector-batchnorm", "none"},
+	}
 	for _, projector := range choices["projector"] {
-		t.Run(projector, func(t *testing.T) {
-			flags := []string{"projector", projector, "d0", "8", "projector-groups", "4", "projector-layers", "3", "projector-hidden", "12", "seed", "3", "steps", "4", "checkpoint-every", "100", "warmup-epochs", "0"}
+		cases[projector] = []string{"projector", projector}
+	}
+	for name, flags := range cases {
+		t.Run(name, func(t *testing.T) {
+			flags := append(flags, "d0", "8", "projector-groups", "4", "projector-layers", "3", "projector-hidden", "12", "seed", "3", "steps", "4", "checkpoint-every", "100", "warmup-epochs", "0")
 			whole, dir := t.TempDir(), t.TempDir()
 			mustRun(t, whole, recipe(t, flags...), Options{})
 			ctx, cancel := context.WithCancel(t.Context())
@@ -117,6 +124,18 @@ func TestFixedProjectorIsNotTrained(t *testing.T) {
 	lossesOf(t, diagonal, append(flags, "projector", "diagonal")...)
 	if !slices.ContainsFunc(weightOf(t, diagonal, importer.ProjectorWeight), func(v float32) bool { return v > 0 && v != 1 }) {
 		t.Error("the diagonal projector is not trained")
+	}
+}
+
+// TestNormalisationWithoutBias: its β, which ONNX and PyTorch have nevertheless, stays 0
+// while its γ is trained.
+func TestNormalisationWithoutBias(t *testing.T) {
+	dir := t.TempDir()
+	lossesOf(t, dir, "optimizer", "sgd", "lr", "0.1", "projector", "mlp", "projector-bias", "hidden", "steps", "3", "warmup-epochs", "0")
+	for name, zero := range map[string]bool{"projector.1.bias": false, "projector.4.bias": true, "projector.4.weight": false} {
+		if got := !slices.ContainsFunc(weightOf(t, dir, name), func(v float32) bool { return v != 0 && v != 1 }); got != zero {
+			t.Errorf("%s: left as it was is %v, want %v", name, got, zero)
+		}
 	}
 }
 

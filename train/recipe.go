@@ -16,7 +16,8 @@ type Recipe struct {
 	ProjDim   int    `yaml:"projector_dim" note:"width of z after linear, mlp, orthogonal; 0 = that of r, for orthogonal" built:"true"`
 	ProjHid   int    `yaml:"projector_hidden" note:"width of the hidden layers of mlp; 0 = that of r" built:"true"`
 	ProjDeep  int    `yaml:"projector_layers" note:"layers of mlp" built:"true"`
-	ProjNorm  bool   `yaml:"projector_norm" note:"mlp normalises z; off by default for barlow and vicreg" built:"true"`
+	ProjNorm  string `yaml:"projector_batchnorm" note:"layers of mlp with BatchNorm: all, hidden (all but the last; the default for barlow and vicreg), none" built:"true"`
+	ProjBias  string `yaml:"projector_bias" note:"layers of mlp with a bias, BatchNorm's where they have one: all, hidden (the default with projector_batchnorm hidden), none" built:"true"`
 	ProjGroup int    `yaml:"projector_groups" note:"equal groups of shuffled features of r, each with a loss of its own" built:"true"`
 	D0        int    `yaml:"d0" note:"channels of r to train on: leading ones (directclr, lowrank-diagonal) or random ones (random-dropout); rank (lowrank)" built:"true"`
 	BatchNorm string `yaml:"batchnorm" note:"keep; for a model whose export folded it away calibrate, from=CHECKPOINT, or none to train without" built:"true"`
@@ -101,8 +102,9 @@ type Recipe struct {
 
 // The values of the keys that take one of a list.
 var choices = map[string][]string{
-	"method":       {"simclr", "directclr"},
-	"projector":    {"none", "linear", "mlp", "orthogonal", "diagonal", "lowrank", "lowrank-diagonal", "group", "random-dropout"},
+	"method":              {"simclr", "directclr"},
+	"projector":           {"none", "linear", "mlp", "orthogonal", "diagonal", "lowrank", "lowrank-diagonal", "group", "random-dropout"},
+	"projector_batchnorm": layers, "projector_bias": layers,
 	"loss":         {"infonce", "ntxent", "barlow", "vicreg"},
 	"optimizer":    {"lars", "sgd", "adamw"},
 	"lr_scaling":   {"none", "linear", "sqrt"},
@@ -116,6 +118,8 @@ var choices = map[string][]string{
 	"crop_filter":  {"bicubic", "bilinear"},
 }
 
+var layers = []string{importer.LayersAll, importer.LayersHidden, importer.LayersNone}
+
 // Defaults returns the paper's recipe for a method (arXiv:2110.09348, section 6
 // and appendix D, and its published code): LARS with lr 4.8 at batch 4096,
 // weight decay 1e-6, 100 epochs of which 10 of warm-up, cosine decay,
@@ -128,7 +132,7 @@ func Defaults(method string) Recipe {
 	r := Recipe{
 		Augment: "paper",
 		Split:   "auto", Corrupt: "fail", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
-		Method: method, Projector: "mlp", ProjDim: 128, ProjDeep: 2, ProjNorm: true, ProjGroup: 8, Loss: "infonce", Temp: 0.1,
+		Method: method, Projector: "mlp", ProjDim: 128, ProjDeep: 2, ProjNorm: importer.LayersAll, ProjBias: importer.LayersAll, ProjGroup: 8, Loss: "infonce", Temp: 0.1,
 		BarlowLambda: 0.0051, BarlowScale: 1, VICInvariance: 25, VICVariance: 25, VICCovariance: 1,
 		Optimizer: "lars", LRScaling: "none", Momentum: 0.9, WeightDecay: 1e-6, LarsVariant: "directclr", LarsEta: 0.001, ExcludeNorm: true,
 		AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEps: 1e-8,
@@ -156,8 +160,11 @@ func (r *Recipe) adapt() {
 	if r.Given["warmup_steps"] && r.WarmupSteps == 0 {
 		r.WarmupEpochs = 0
 	}
-	if byDefault("projector_norm") && r.statistical() {
-		r.ProjNorm = false // variances are what these losses teach
+	if byDefault("projector_batchnorm") && r.statistical() {
+		r.ProjNorm = importer.LayersHidden // variances are what these losses teach
+	}
+	if byDefault("projector_bias") && r.ProjNorm == importer.LayersHidden {
+		r.ProjBias = importer.LayersHidden
 	}
 	if byDefault("projector_dim") && r.Projector == importer.HeadOrthogonal {
 		r.ProjDim = 0

@@ -88,6 +88,8 @@ func (r *Recipe) problems() []problem {
 	}
 	whole("projector_hidden", r.ProjHid, 0, 1<<20)
 	whole("projector_layers", r.ProjDeep, 2, 64)
+	choice("projector_batchnorm", r.ProjNorm)
+	choice("projector_bias", r.ProjBias)
 	whole("projector_groups", r.ProjGroup, 1, 1<<20)
 	choice("augmentation", r.Augment)
 	choice("crop_filter", r.CropFilter)
@@ -167,10 +169,10 @@ func (r *Recipe) unused() map[string]string {
 	projector := "projector " + r.Projector
 	takes := func(kinds ...string) bool { return slices.Contains(kinds, r.Projector) }
 	when(!takes("linear", "mlp", "orthogonal"), projector, "projector_dim")
-	when(!takes("mlp"), projector, "projector_hidden", "projector_layers", "projector_norm")
+	when(!takes("mlp"), projector, "projector_hidden", "projector_layers", "projector_batchnorm", "projector_bias")
 	when(!takes("group"), projector, "projector_groups")
 	if r.Method == "directclr" {
-		when(true, "method directclr", "projector_dim", "projector_hidden", "projector_layers", "projector_norm", "projector_groups")
+		when(true, "method directclr", "projector_dim", "projector_hidden", "projector_layers", "projector_batchnorm", "projector_bias", "projector_groups")
 	} else if !takes("lowrank", "lowrank-diagonal", "random-dropout") {
 		when(true, projector, "d0")
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"onnxclr/importer"
 )
 
 // Setting is one key of a recipe with its value and where it was written:
@@ -89,8 +91,9 @@ func Flag(name, value string) Setting {
 // no effect. The error joins everything wrong, each with where it was written:
 // unknown keys with the nearest known one, wrong types, and what Validate finds.
 func Resolve(settings ...Setting) (Recipe, []string, error) {
-	method := "simclr"
-	for _, s := range settings {
+	method, settings := "simclr", slices.Clone(settings)
+	for i, s := range settings {
+		settings[i] = s.renamed()
 		if s.Key == "method" && slices.Contains(choices["method"], s.Value.Value) {
 			method = s.Value.Value
 		}
@@ -129,6 +132,21 @@ func Resolve(settings ...Setting) (Recipe, []string, error) {
 		errs = append(errs, errors.New(text))
 	}
 	return r, warnings, errors.Join(errs...)
+}
+
+// renamed gives a setting that runs of before have the key and the value of today.
+func (s Setting) renamed() Setting {
+	if s.Key != "projector_norm" {
+		return s
+	}
+	value := *s.Value
+	switch value.Value {
+	case "true":
+		value.Value = importer.LayersAll
+	case "false":
+		value.Value = importer.LayersHidden
+	}
+	return Setting{"projector_batchnorm", &value, s.Where}
 }
 
 // dropUnused clears settings that the others leave without effect, so that equal

@@ -84,6 +84,8 @@ func TestMistakesHaveLines(t *testing.T) {
 		{"lr: -1\n", "r.yaml:1: lr is -1"},
 		{"projector: unet\n", `projector is "unet", want one of none, linear, mlp, orthogonal`},
 		{"projector_layers: 1\n", "r.yaml:1: projector_layers is 1, want a whole number from 2 to 64"},
+		{"projector_batchnorm: last\n", `r.yaml:1: projector_batchnorm is "last", want one of all, hidden, none`},
+		{"projector_bias: true\n", `r.yaml:1: projector_bias is "true", want one of all, hidden, none`},
 		{"projector_hidden: -1\n", "projector_hidden is -1, want a whole number from 0"},
 		{"projector: group\nprojector_groups: 0\n", "r.yaml:2: projector_groups is 0, want"},
 		{"projector: lowrank\nd0: 0\n", "r.yaml:2: d0 is 0, want"},
@@ -184,9 +186,13 @@ func TestDefaultsOfProjectors(t *testing.T) {
 		flags []Setting
 		want  Recipe
 	}{
-		{nil, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: true}},
-		{[]Setting{Flag("loss", "vicreg")}, Recipe{ProjDim: 128, ProjDeep: 2}},
-		{[]Setting{Flag("loss", "barlow"), Flag("projector-norm", "true")}, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: true}},
+		{nil, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: "all", ProjBias: "all"}},
+		{[]Setting{Flag("loss", "vicreg")}, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: "hidden", ProjBias: "hidden"}},
+		{[]Setting{Flag("loss", "barlow"), Flag("projector-batchnorm", "all")}, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: "all", ProjBias: "all"}},
+		{[]Setting{Flag("projector-batchnorm", "hidden"), Flag("projector-bias", "all")}, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: "hidden", ProjBias: "all"}},
+		{[]Setting{Flag("projector-batchnorm", "none")}, Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: "none", ProjBias: "all"}},
+		{mustParse(t, "projector_norm: false"), Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: "hidden", ProjBias: "hidden"}}, // as runs of before have it
+		{mustParse(t, "projector_norm: true\nloss: vicreg"), Recipe{ProjDim: 128, ProjDeep: 2, ProjNorm: "all", ProjBias: "all"}},
 		{[]Setting{Flag("projector", "linear")}, Recipe{ProjDim: 128}},
 		{[]Setting{Flag("projector", "orthogonal")}, Recipe{}},
 		{[]Setting{Flag("projector", "lowrank")}, Recipe{D0: 360}},
@@ -199,7 +205,7 @@ func TestDefaultsOfProjectors(t *testing.T) {
 		if err != nil || warnings != nil {
 			t.Errorf("%v: %v %v", c.flags, err, warnings)
 		}
-		got := Recipe{ProjDim: r.ProjDim, ProjHid: r.ProjHid, ProjDeep: r.ProjDeep, ProjNorm: r.ProjNorm, ProjGroup: r.ProjGroup, D0: r.D0}
+		got := Recipe{ProjDim: r.ProjDim, ProjHid: r.ProjHid, ProjDeep: r.ProjDeep, ProjNorm: r.ProjNorm, ProjBias: r.ProjBias, ProjGroup: r.ProjGroup, D0: r.D0}
 		if !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s %s: %+v, want %+v", r.Projector, r.Loss, got, c.want)
 		}
@@ -218,7 +224,7 @@ func TestRecipeRoundTrip(t *testing.T) {
 		{Flag("projector", "group"), Flag("projector-groups", "4")},
 		{Flag("projector", "random-dropout"), Flag("d0", "12")},
 		{Flag("projector-hidden", "8192"), Flag("projector-layers", "3"), Flag("loss", "vicreg")},
-		{Flag("loss", "vicreg"), Flag("projector-norm", "true")},
+		{Flag("loss", "vicreg"), Flag("projector-batchnorm", "all"), Flag("projector-bias", "none")},
 		{Flag("loss", "barlow"), Flag("barlow-scale", "0.024"), Flag("barlow-lambda", "0")},
 		{Flag("loss", "vicreg"), Flag("vicreg-variance", "50")},
 		{Flag("optimizer", "adamw"), Flag("clip-gradient", "2"), Flag("lr", "0.3"), Flag("lr-scaling", "linear"), Flag("parameter-groups", `[{match: "*.bi:as, {x}", lr_factor: 2.5, weight_decay: 0}, {match: a}]`)},

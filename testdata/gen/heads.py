@@ -1,7 +1,7 @@
 """Losses and gradients behind every head, for train.
 
-Run: OMP_NUM_THREADS=1 /usr/bin/python3 testdata/gen/heads.py   (from the repository root)
-Made with torch 1.13.0, numpy 1.24.2; seed 3.
+Run: OMP_NUM_THREADS=1 python3 testdata/gen/heads.py   (from the repository root)
+Made with torch 2.15.0, numpy 2.4.6; seed 3.
 
 images [12,3,2,2] are two views of 6; r = images.flatten(1) @ encoder.weight.T, [12,8].
 Each case has the head's weights (float32, in PyTorch's names), and from float64 the
@@ -9,7 +9,8 @@ embeddings z, the loss (InfoNCE at temperature 0.2 unless the case says otherwis
 the gradient of every weight, that of the encoder being what arrives at r. Batch
 normalisation sees one view after the other, as PyTorch does when it is called twice.
 lowrank stores U and V, and takes z = U diag(1,…,1,0,…,0) V r: what the head's V[:d0]
-must give without U. group and dropout store the columns of r that the loss takes.
+must give without U. google, solo_learn and lightly_byol are the projectors of these code bases
+(layers, not widths). group and dropout store the columns of r that the loss takes.
 """
 import os
 
@@ -35,8 +36,15 @@ def sequential(*layers):
     net = torch.nn.Sequential(*layers)
     with torch.no_grad():
         for p in net.parameters():
-            p.copy_(draw(*p.shape))
+            if p.requires_grad:
+                p.copy_(draw(*p.shape))
     return net
+
+
+def without_beta(o):
+    norm = torch.nn.BatchNorm1d(o)
+    norm.bias.requires_grad = False
+    return norm
 
 
 def linear(i, o):
@@ -79,6 +87,10 @@ def main():
         "lowrank": (lambda r: r @ v.double().T * ones @ u.double().T, contrast),
         "group": (lambda r: r, lambda z: contrast(z[:, columns[:4]]) + contrast(z[:, columns[4:]])),
         "random-dropout": (lambda r: r, lambda z: contrast(z[:, columns[:3]])),
+        "google": (sequential(*block(D, 7), linear(7, 5), without_beta(5)), contrast),
+        "solo_learn": (sequential(torch.nn.Linear(D, 7), torch.nn.ReLU(), torch.nn.Linear(7, 5)), contrast),
+        "lightly_byol": (sequential(*block(D, 7), torch.nn.Linear(7, 5)), contrast),
+        "bare3": (sequential(linear(D, 7), torch.nn.ReLU(), linear(7, 7), torch.nn.ReLU(), linear(7, 5)), contrast),
     }
     store["columns"], store["lowrank/U"], store["lowrank/V"] = columns, u.numpy(), v.numpy()
     for name, (head, loss) in cases.items():
@@ -95,7 +107,8 @@ def main():
         store[f"{name}/grad/encoder.weight"] = w.grad.numpy()
         if isinstance(head, torch.nn.Module):
             for key, p in head.named_parameters():
-                store[f"{name}/grad/projector.{key}"] = p.grad.numpy()
+                if p.requires_grad:
+                    store[f"{name}/grad/projector.{key}"] = p.grad.numpy()
     path = os.path.join(OUT, "heads.npz")
     np.savez(path, **store)
     print(path, os.path.getsize(path), "bytes", torch.__version__, np.__version__)

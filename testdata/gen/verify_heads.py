@@ -24,7 +24,8 @@ from verify_onnx import IMAGES, ROOT, run, same
 D0 = 5
 CASES = {
     "none": [], "linear": ["--projector-dim", 4], "mlp": ["--projector-dim", 4], "mlp-3": ["--projector-dim", 4, "--projector-layers", 3, "--projector-hidden", 9],
-    "mlp-plain": ["--projector-dim", 4, "--projector-norm=false"], "orthogonal": [], "orthogonal-4": ["--projector-dim", 4], "diagonal": [],
+    "mlp-plain": ["--projector-dim", 4, "--projector-batchnorm", "hidden"],
+    "mlp-google": ["--projector-dim", 4, "--projector-bias", "hidden"], "mlp-solo-learn": ["--projector-dim", 4, "--projector-batchnorm", "none"], "orthogonal": [], "orthogonal-4": ["--projector-dim", 4], "diagonal": [],
     "lowrank": ["--d0", D0], "lowrank-diagonal": ["--d0", D0], "group": ["--projector-groups", 4], "random-dropout": ["--d0", D0],
 }
 MODELS = "tiny_op7_training", "basic_op11_training", "basic_op17_training", "basic_op17_preserve", "basic_op18_training"
@@ -43,10 +44,10 @@ def head(kind, r, w):
     for i in layers:
         weight = at(i, "weight")
         if weight.ndim == 2:
-            r = r @ weight.T
-            continue
-        r = (r - at(i, "running_mean")) / np.sqrt(at(i, "running_var") + 1e-5) * weight + at(i, "bias")
-        if i != layers[-1]:
+            r = r @ weight.T + w.get(f"projector.{i}.bias", 0)
+        else:
+            r = (r - at(i, "running_mean")) / np.sqrt(at(i, "running_var") + 1e-5) * weight + at(i, "bias")
+        if i != layers[-1] and i + 1 not in layers:
             r = np.maximum(r, 0)
     return r
 
