@@ -109,9 +109,5 @@ func publishedResNet(arch string) (*ResNet, error) {
 		}
 		return r, nil
 	}
-	hint := ""
-	if near := nearest.To(arch, Architectures(), 4); near != "" {
-		hint = fmt.Sprintf("; did you mean %q?", near)
-	}
-	return nil, fmt.Errorf("unknown architecture %q%s; there are %s", arch, hint, strings.Join(Architectures(), ", "))
+	return nil, fmt.Errorf("unknown architecture %q%s; there are %s", arch, nearest.Hint(arch, Architectures()), strings.Join(Architectures(), ", "))
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"onnxclr/importer"
+	"onnxclr/internal/nearest"
 )
 
 // problem is one thing wrong with a recipe.
@@ -51,7 +52,7 @@ func (r *Recipe) problems() []problem {
 	}
 	choice := func(key, found string) {
 		if !slices.Contains(choices[key], found) && unused[key] == "" {
-			ps = append(ps, problem{key, fmt.Sprintf("is %q, want one of %s", found, strings.Join(choices[key], ", "))})
+			ps = append(ps, problem{key, fmt.Sprintf("is %q, want one of %s%s", found, strings.Join(choices[key], ", "), nearest.Hint(found, choices[key]))})
 		}
 	}
 	number := func(key string, v float64, ok bool, want string) {

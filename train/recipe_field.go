@@ -207,6 +207,10 @@ var otherNames = map[string]string{
 	"max_steps": "steps", "opt": "optimizer", "nesterov_momentum": "nesterov",
 }
 
+// OtherName returns the key that other tools call by this name, with dashes or
+// underscores, or "".
+func OtherName(name string) string { return otherNames[strings.ReplaceAll(name, "-", "_")] }
+
 // didYouMean names the known key nearest to an unknown one, when one is near.
 func didYouMean(key string) string { return meant(key, otherNames, Keys()) }
 

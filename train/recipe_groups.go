@@ -35,9 +35,12 @@ func (g Group) String() string {
 // readGroups reads a YAML list of groups, or the text of one as a flag has it.
 func readGroups(key string, n *yaml.Node) ([]Group, error) {
 	const want = "want a list such as [{match: \"projector.*\", lr_factor: 10}]"
-	if n.Kind == yaml.ScalarNode && n.Value != "" {
+	if n.Kind == yaml.ScalarNode {
+		if n.Value == "" {
+			return nil, fmt.Errorf("%s has no value, %s", key, want)
+		}
 		var doc yaml.Node
-		if err := yaml.Unmarshal([]byte(n.Value), &doc); err != nil || len(doc.Content) != 1 {
+		if err := yaml.Unmarshal([]byte(n.Value), &doc); err != nil || len(doc.Content) != 1 || doc.Content[0].Kind == yaml.ScalarNode {
 			return nil, fmt.Errorf("%s is %q, %s", key, n.Value, want)
 		}
 		clearLines(doc.Content[0])

@@ -114,7 +114,7 @@ func TestMistakesHaveLines(t *testing.T) {
 		{"optimizer: adamw\nadam_eps: 0\n", "adam_eps is 0, want a number greater than 0"},
 		{"clip_gradient: -1\n", "clip_gradient is -1, want 0, or"},
 		{"clip_grad: 1\n", `did you mean "clip_gradient"?`},
-		{"parameter_groups: 3\n", `r.yaml:1: parameter_groups is a value of another kind, want a list such as`},
+		{"parameter_groups: 3\n", `r.yaml:1: parameter_groups is "3", want a list such as`},
 		{"parameter_groups: '[{'\n", `parameter_groups is "[{", want a list such as`},
 		{"parameter_groups: {match: a}\n", "parameter_groups is a mapping, want a list"},
 		{"parameter_groups:\n  - match: a\n  - lars: false\n", "r.yaml:3: parameter_groups[1] has no match"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -55,12 +56,11 @@ func (o *convertOptions) run(ctx context.Context, t *terminal, args []string) er
 		return usagef("want one checkpoint, %d given", len(args))
 	case o.out == "":
 		return usagef("say where the model goes, with -o MODEL.onnx")
-	case o.head != "keep" && o.head != "drop":
-		return usagef("--head is %q, want keep or drop", o.head)
 	case o.opset < importer.MinOpset || o.opset > importer.MaxOpset:
 		return usagef("--opset is %d, want %d to %d", o.opset, importer.MinOpset, importer.MaxOpset)
 	}
-	if err := hasExtension(o.out, ".onnx"); err != nil {
+	stems := []string{"auto", string(importer.StemCIFAR), string(importer.StemPad2), string(importer.StemMaxPool), string(importer.StemNoPool)}
+	if err := cmp.Or(oneOf("head", o.head, "keep", "drop"), oneOf("stem", o.stem, stems...), hasExtension(o.out, ".onnx")); err != nil {
 		return err
 	}
 	if err := mayWrite(o.force, args, o.out); err != nil {

@@ -16,12 +16,7 @@ func corruptFlag(f *pflag.FlagSet, policy *string, skip string) {
 	f.StringVar(policy, "corrupt", "fail", "images that cannot be read: `fail or skip`, which leaves them out"+skip)
 }
 
-func checkCorrupt(policy string) error {
-	if policy != "fail" && policy != "skip" {
-		return usagef("--corrupt is %q, want fail or skip", policy)
-	}
-	return nil
-}
+func checkCorrupt(policy string) error { return oneOf("corrupt", policy, "fail", "skip") }
 
 // withoutCorrupt returns ds without the images that cannot be read, of which it warns,
 // if policy is "skip", and ds if it is "fail".

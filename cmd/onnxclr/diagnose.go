@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -135,12 +135,10 @@ func (o *diagnoseOptions) check(args []string) error {
 		return usagef("--temperature is %g, want a positive number", o.temperature)
 	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
 		return usagef("--image-size is %d, want 8 to 4096", o.size)
-	case !slices.Contains(analysis.Formats, "."+o.format):
-		return usagef("--format is %q, want png, svg or pdf", o.format)
 	case o.dpi < 20 || o.dpi > 2400:
 		return usagef("--dpi is %d, want 20 to 2400", o.dpi)
 	}
-	if err := checkCorrupt(o.corrupt); err != nil {
+	if err := cmp.Or(chartFormat(o.format), checkCorrupt(o.corrupt)); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(o.out, diagnosisFile)); err == nil && !o.force {

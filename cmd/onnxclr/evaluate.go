@@ -12,6 +12,7 @@ import (
 	"onnxclr/importer/onnx"
 	"onnxclr/internal/graph"
 	"onnxclr/internal/memory"
+	"onnxclr/internal/nearest"
 	"onnxclr/internal/vm"
 )
 
@@ -157,7 +158,7 @@ func findTensor(m *onnx.Model, name string) error {
 	for _, o := range m.Graph.Outputs {
 		outputs = append(outputs, o.Name)
 	}
-	hint := didYouMean(name, names)
+	hint := nearest.Hint(name, names)
 	if hint == "" {
 		var inside []string // layer1 of layer1.0.relu
 		for _, n := range names {

@@ -1,9 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -48,10 +47,9 @@ func (o *exportOptions) run(_ context.Context, t *terminal, args []string) error
 		return usagef("want one run or model, %d given", len(args))
 	case o.out == "":
 		return usagef("say where the weights go, with -o OUT.pth")
-	case !slices.Contains(importer.ExportLayouts(), o.layout):
-		return usagef("--layout is %q, want one of %s", o.layout, strings.Join(importer.ExportLayouts(), ", "))
-	case !slices.Contains(importer.ExportTypes(), o.dtype):
-		return usagef("--dtype is %q, want one of %s", o.dtype, strings.Join(importer.ExportTypes(), ", "))
+	}
+	if err := cmp.Or(oneOf("layout", o.layout, importer.ExportLayouts()...), oneOf("dtype", o.dtype, importer.ExportTypes()...)); err != nil {
+		return err
 	}
 	if err := hasExtension(o.out, ".onnx", ".pth", ".pt", ".safetensors"); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -48,12 +49,10 @@ func (o *initOptions) run(ctx context.Context, t *terminal, args []string) error
 		return usagef("want one architecture, %d given", len(args))
 	case o.out == "":
 		return usagef("say where the model goes, with -o MODEL.onnx")
-	case o.stem != "imagenet" && o.stem != "cifar":
-		return usagef("--stem is %q, want imagenet or cifar", o.stem)
 	case o.classes < 0 || o.classes > 1<<20:
 		return usagef("--classes is %d, want 0 to %d", o.classes, 1<<20)
 	}
-	if err := hasExtension(o.out, ".onnx"); err != nil {
+	if err := cmp.Or(oneOf("stem", o.stem, "imagenet", "cifar"), hasExtension(o.out, ".onnx")); err != nil {
 		return err
 	}
 	if err := mayWrite(o.force, nil, o.out); err != nil {

@@ -52,14 +52,17 @@ func (o *inspectOptions) run(_ context.Context, t *terminal, args []string) erro
 	switch {
 	case len(args) != 1:
 		return usagef("want one file, %d given", len(args))
-	case o.plan != "" && o.plan != planInference && o.plan != planTrain:
-		return usagef("--plan is %q, want %s or %s", o.plan, planInference, planTrain)
 	case o.dot && (o.json || o.plan != ""):
 		return usagef("--dot prints the graph alone; leave out --json and --plan")
 	case o.batch < 1 || o.batch > 1<<16:
 		return usagef("--batch is %d, want 1 to %d", o.batch, 1<<16)
 	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
 		return usagef("--image-size is %d, want 8 to 4096", o.size)
+	}
+	if o.plan != "" {
+		if err := oneOf("plan", o.plan, planInference, planTrain); err != nil {
+			return err
+		}
 	}
 	path, err := modelPath(args[0])
 	if err != nil {

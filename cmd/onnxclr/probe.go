@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -171,8 +172,6 @@ func (o *probeOptions) check(args []string) (columns, error) {
 	switch {
 	case len(args) > 0:
 		return on, usagef("takes no arguments beside its flags, %q given", args[0])
-	case o.kind != kindKNN && o.kind != kindLinear:
-		return on, usagef("--kind is %q, want knn or linear", o.kind)
 	case given && slices.Contains(ready, ""):
 		return on, usagef("ready-made rows take all of --train-features, --train-labels, --test-features and --test-labels")
 	case given && on.of != "r":
@@ -185,10 +184,8 @@ func (o *probeOptions) check(args []string) (columns, error) {
 		return on, usagef("--image-size is %d, want 8 to 4096", o.size)
 	case o.augment < 0 || o.augment > 1000:
 		return on, usagef("--augment is %d, want 0 to 1000 passes", o.augment)
-	case o.schedule != "constant" && o.schedule != "cosine":
-		return on, usagef("--lr-schedule is %q, want constant or cosine", o.schedule)
 	}
-	if err := checkCorrupt(o.corrupt); err != nil {
+	if err := cmp.Or(oneOf("kind", o.kind, kindKNN, kindLinear), oneOf("lr-schedule", o.schedule, "constant", "cosine"), checkCorrupt(o.corrupt)); err != nil {
 		return on, err
 	}
 	o.fit.Cosine = o.schedule == "cosine"

@@ -15,6 +15,7 @@ import (
 	"onnxclr/importer/safetensors"
 	"onnxclr/importer/weights"
 	"onnxclr/internal/file"
+	"onnxclr/internal/nearest"
 	"onnxclr/internal/npy"
 	"onnxclr/internal/parquet"
 )
@@ -181,7 +182,7 @@ func (r *rowFile) openSafetensors(name string) error {
 	case found == nil && name == "":
 		return fmt.Errorf("%s: holds several tensors, name one: %s:NAME of %s", r.path, r.path, strings.Join(names, ", "))
 	case found == nil:
-		return fmt.Errorf("%s: no tensor %q%s It holds %s", r.path, name, sentence(didYouMean(name, names)), strings.Join(names, ", "))
+		return fmt.Errorf("%s: no tensor %q%s It holds %s", r.path, name, sentence(nearest.Hint(name, names)), strings.Join(names, ", "))
 	}
 	a, err := npy.OfTensor(found)
 	if err != nil {
@@ -195,7 +196,7 @@ func (r *rowFile) openParquet(columns string) error {
 	p, err := parquet.Open(r.path, columns)
 	var missing *parquet.MissingError
 	if errors.As(err, &missing) {
-		return fmt.Errorf("%w%s", err, didYouMean(missing.Name, missing.Columns))
+		return fmt.Errorf("%w%s", err, nearest.Hint(missing.Name, missing.Columns))
 	}
 	if err != nil {
 		return err

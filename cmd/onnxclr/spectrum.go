@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,8 +135,6 @@ func (o *spectrumOptions) check(sources []string) error {
 	switch {
 	case len(sources) == 0:
 		return usagef("name at least one file of embeddings")
-	case o.invalid != "fail" && o.invalid != "drop":
-		return usagef("--invalid is %q, want fail or drop", o.invalid)
 	case o.bootstrap != 0 && (o.bootstrap < 2 || o.bootstrap > 10000):
 		return usagef("--bootstrap is %d, want 2 to 10000", o.bootstrap)
 	case o.classLabels != "" && len(sources) > 1:
@@ -148,12 +147,13 @@ func (o *spectrumOptions) check(sources []string) error {
 		return usagef("%d labels for %d sources; give one --label for each, or none", len(o.labels), len(sources))
 	case o.ddof != 0 && o.ddof != 1:
 		return usagef("--ddof is %d, want 0 or 1", o.ddof)
-	case o.log != string(analysis.Ln) && o.log != string(analysis.Log10):
-		return usagef("--log is %q, want ln or log10", o.log)
 	case o.dpi < 20 || o.dpi > 2400:
 		return usagef("--dpi is %d, want 20 to 2400", o.dpi)
 	case stdouts(o.json, o.csv, o.metricsCSV) > 1:
 		return usagef("only one of --json, --csv and --metrics-csv can go to standard output")
+	}
+	if err := cmp.Or(oneOf("invalid", o.invalid, "fail", "drop"), oneOf("log", o.log, string(analysis.Ln), string(analysis.Log10))); err != nil {
+		return err
 	}
 	for _, path := range []string{o.out, o.metricsChart, o.cumulativeChart} {
 		if path == "" {

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"onnxclr/analysis"
 	"onnxclr/analysis/theory"
 	"onnxclr/internal/file"
+	"onnxclr/internal/nearest"
 )
 
 type theoryOptions struct {
@@ -117,7 +117,7 @@ func (o *theoryOptions) check(args []string) error {
 		case a == "all":
 			o.figures = theoryFigures
 		case !slices.Contains(theoryFigures, a):
-			return usagef("unknown figure %q%s; there are %s and all", a, didYouMean(a, theoryFigures), strings.Join(theoryFigures, ", "))
+			return usagef("unknown figure %q%s; there are %s and all", a, nearest.Hint(a, theoryFigures), strings.Join(theoryFigures, ", "))
 		case !slices.Contains(o.figures, a):
 			o.figures = append(o.figures, a)
 		}
@@ -129,10 +129,16 @@ func (o *theoryOptions) check(args []string) error {
 		return usagef("--seeds is %d, want 1 to 1000", o.seeds)
 	case o.dpi < 20 || o.dpi > 2400:
 		return usagef("--dpi is %d, want 20 to 2400", o.dpi)
-	case !slices.Contains(analysis.Formats, "."+o.format):
-		return usagef("--format is %q, want png, svg or pdf", o.format)
 	case o.flags.Changed("temperature") && o.loss == "eq2":
 		return usagef("--temperature has no effect on --loss eq2")
+	}
+	if err := chartFormat(o.format); err != nil {
+		return err
+	}
+	if o.flags.Changed("loss") {
+		if err := oneOf("loss", o.loss, theoryLosses()...); err != nil {
+			return err
+		}
 	}
 	for _, k := range o.k {
 		if !(k >= 0) {
@@ -149,6 +155,13 @@ func (o *theoryOptions) check(args []string) error {
 		}
 	}
 	return nil
+}
+
+func theoryLosses() (names []string) {
+	for _, l := range theory.Losses {
+		names = append(names, string(l))
+	}
+	return names
 }
 
 // theoryFiles are what each figure is written as.

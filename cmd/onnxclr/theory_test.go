@@ -29,7 +29,7 @@ func TestTheory(t *testing.T) {
 	refused(t, exitFailed, "pass --force", append([]string{"theory", "depth"}, small...)...)
 	refused(t, exitUsage, "say what to simulate", "theory", "-o", dir)
 	refused(t, exitUsage, "did you mean", "theory", "dept", "-o", dir)
-	refused(t, exitFailed, "want one of", "theory", "depth", "--loss", "hinge", "-o", fresh)
+	refused(t, exitUsage, "want eq2, dot, infonce or ntxent", "theory", "depth", "--loss", "hinge", "-o", fresh)
 	refused(t, exitUsage, "has no effect", "theory", "depth", "--loss", "eq2", "--temperature", "1", "-o", dir)
 	refused(t, exitUsage, "want variances from 0", "theory", "depth", "--k", "-1", "-o", dir)
 	if _, err := os.Stat(fresh); err == nil {

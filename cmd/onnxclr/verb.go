@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"onnxclr/internal/nearest"
 	"onnxclr/train"
 )
 
@@ -133,7 +134,7 @@ func unknownVerb(t *terminal, name string) int {
 	for i, v := range verbs {
 		names[i] = v.name
 	}
-	fmt.Fprintf(t.err, "onnxclr: unknown verb %q%s\nThe verbs: %s. Try: onnxclr help\n", name, didYouMean(name, names), strings.Join(names, ", "))
+	fmt.Fprintf(t.err, "onnxclr: unknown verb %q%s\nThe verbs: %s. Try: onnxclr help\n", name, nearest.Hint(name, names), strings.Join(names, ", "))
 	return exitUsage
 }
 
@@ -147,9 +148,12 @@ func explain(err error, flags *pflag.FlagSet) string {
 	if unknown.GetSpecifiedShortnames() != "" {
 		return "unknown flag -" + name
 	}
+	if other := strings.ReplaceAll(train.OtherName(name), "_", "-"); other != "" && flags.Lookup(other) != nil {
+		return fmt.Sprintf("unknown flag --%s; did you mean --%s?", name, other)
+	}
 	var names []string
 	flags.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-	return "unknown flag --" + name + didYouMean("--"+name, names)
+	return "unknown flag --" + name + nearest.Hint("--"+name, names)
 }
 
 // oneDash fails for a long flag behind a single dash, which pflag would take for

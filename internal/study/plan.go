@@ -89,11 +89,7 @@ func Find(name string) (Study, error) {
 			return s, nil
 		}
 	}
-	hint := ""
-	if near := nearest.To(name, Names(), 4); near != "" {
-		hint = fmt.Sprintf(", did you mean %q?", near)
-	}
-	return Study{}, fmt.Errorf("unknown study %q%s; there are %s, and theory", name, hint, strings.Join(Names(), ", "))
+	return Study{}, fmt.Errorf("unknown study %q%s; there are %s, and theory", name, nearest.Hint(name, Names()), strings.Join(Names(), ", "))
 }
 
 // Network is the architecture that a study is trained with.
@@ -210,11 +206,7 @@ func (p *Plan) Only(variants []string, s Study) error {
 			for _, v := range s.Variants {
 				names = append(names, v.Name)
 			}
-			hint := ""
-			if near := nearest.To(name, names, 4); near != "" {
-				hint = fmt.Sprintf(", did you mean %q?", near)
-			}
-			return fmt.Errorf("%s has no variant %q%s; it has %s", s.Name, name, hint, strings.Join(names, ", "))
+			return fmt.Errorf("%s has no variant %q%s; it has %s", s.Name, name, nearest.Hint(name, names), strings.Join(names, ", "))
 		}
 		keep[name] = true
 		if same := s.Variants[i].SameAs; same != "" {

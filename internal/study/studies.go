@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"onnxclr/internal/nearest"
 )
 
 // Study is one experiment: variants that are trained alike but for what is compared.
@@ -62,7 +64,7 @@ func FindScale(name string) (Scale, error) {
 		}
 		names = append(names, s.Name)
 	}
-	return Scale{}, fmt.Errorf("unknown scale %q, want %s", name, strings.Join(names, " or "))
+	return Scale{}, fmt.Errorf("unknown scale %q, want %s%s", name, strings.Join(names, " or "), nearest.Hint(name, names))
 }
 
 // The variants that several studies have.
