@@ -1,10 +1,6 @@
 package analysis
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/mat"
-)
+import "math"
 
 // AlphaReQ returns α of λ_j ∝ j^−α by least squares of ln λ_j on −ln j, weighted by 1/j,
 // over j = 6 … 100 as far as λ_j is above 1e-8 of the first (α-ReQ, Agrawal et al.,
@@ -102,42 +98,38 @@ func (m *Moments) Unit() (UnitMetrics, error) {
 	if !m.normalize {
 		return UnitMetrics{}, errNotUnit
 	}
-	c, err := m.Covariance(1)
+	if err := m.ready(1); err != nil {
+		return UnitMetrics{}, err
+	}
+	lambda, _, err := m.eigenvalues()
 	if err != nil {
 		return UnitMetrics{}, err
 	}
-	lambda, err := symmetricSingularValues(c)
-	if err != nil {
-		return UnitMetrics{}, err
-	}
-	return m.unit(c, lambda), nil
+	return m.unit(lambda, float64(m.n)), nil
 }
 
-// unit is Unit from the covariance with ddof 1 and its singular values.
-func (m *Moments) unit(c *mat.SymDense, lambda []float64) UnitMetrics {
+// unit is Unit from the eigenvalues of the covariance times some number of rows.
+func (m *Moments) unit(lambda []float64, rows float64) UnitMetrics {
 	var u UnitMetrics
-	d, n := float64(m.dim), float64(m.n)
-	for j := range m.dim {
-		u.ChannelStd += math.Sqrt(max(c.At(j, j), 0)) / d
-	}
-	var mean, trace, root float64
-	for _, v := range m.Mean() {
-		mean += v * v
+	d, n, mean := float64(m.dim), float64(m.n), m.Mean()
+	var length, trace, root, squares float64 // squares: ‖ẐᵀẐ‖_F² = ‖ẐẐᵀ‖_F²
+	for i, a := range mean {
+		row := m.scatter[i*m.dim:][:m.dim]
+		u.ChannelStd += math.Sqrt(max(row[i]/(n-1), 0)) / d
+		length += a * a
+		own := row[i] + n*a*a
+		squares += own * own
+		for j := i + 1; j < m.dim; j++ {
+			s := row[j] + n*a*mean[j]
+			squares += 2 * s * s
+		}
 	}
 	for _, v := range lambda {
-		v *= (n - 1) / n
+		v /= rows
 		trace += v
 		root += math.Sqrt(v)
 	}
-	u.W2Uniformity = math.Sqrt(max(mean+1+trace-2/math.Sqrt(d)*root, 0))
-	s := m.SecondMoment()
-	var squares float64 // ‖ẐᵀẐ‖_F² = ‖ẐẐᵀ‖_F²
-	for i := range m.dim {
-		squares += s.At(i, i) * s.At(i, i)
-		for j := range i {
-			squares += 2 * s.At(i, j) * s.At(i, j)
-		}
-	}
+	u.W2Uniformity = math.Sqrt(max(length+1+trace-2/math.Sqrt(d)*root, 0))
 	expected := n + n*(n-1)/d
 	u.SelfCluster = (squares - expected) / (n*n - expected)
 	return u

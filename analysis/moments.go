@@ -265,16 +265,23 @@ func (m *Moments) Mean() []float64 {
 // estimate that numpy.cov returns and 0 for the 1/N of the paper's equation 1. It
 // fails unless N > ddof.
 func (m *Moments) Covariance(ddof int) (*mat.SymDense, error) {
-	if ddof != 0 && ddof != 1 {
-		return nil, fmt.Errorf("ddof is %d, want 0 or 1", ddof)
-	}
-	m.fold()
-	if m.n < 2 {
-		return nil, fmt.Errorf("a covariance needs at least 2 samples, there are %d", m.n)
+	if err := m.ready(ddof); err != nil {
+		return nil, err
 	}
 	c := mat.NewSymDense(m.dim, nil)
 	c.ScaleSym(1/float64(m.n-ddof), mat.NewSymDense(m.dim, m.scatter))
 	return c, nil
+}
+
+// ready folds in what is pending, and fails where there is no covariance.
+func (m *Moments) ready(ddof int) error {
+	if ddof != 0 && ddof != 1 {
+		return fmt.Errorf("ddof is %d, want 0 or 1", ddof)
+	}
+	if m.fold(); m.n < 2 {
+		return fmt.Errorf("a covariance needs at least 2 samples, there are %d", m.n)
+	}
+	return nil
 }
 
 // SecondMoment returns ZᵀZ, [D,D], not centred and not divided by N: its

@@ -20,10 +20,8 @@ func (m *Moments) Complete(s *Spectrum, sample *Sample) error {
 		more.ConditionNumber = &c
 	}
 	if m.normalize {
-		u, err := m.Unit()
-		if err != nil {
-			return err
-		}
+		// Σ with 1/N from the spectrum's 1/(N−ddof).
+		u := m.unit(s.SingularValues, float64(m.n)/float64(m.n-s.DDOF))
 		more.Unit = &u
 	}
 	if sample != nil {

@@ -62,23 +62,20 @@ type MoreMetrics struct {
 // taken as square roots of eigenvalues: those below about 1e-8 of the largest, an
 // order of magnitude under RankMe's own ε, cannot be seen and count as 0.
 func (m *Moments) Spectrum(label string, ddof int) (*Spectrum, error) {
-	c, err := m.Covariance(ddof)
+	if err := m.ready(ddof); err != nil {
+		return nil, err
+	}
+	lambda, squares, err := m.eigenvalues()
 	if err != nil {
 		return nil, err
 	}
-	lambda, err := symmetricSingularValues(c)
-	if err != nil {
-		return nil, fmt.Errorf("covariance: %w", err)
-	}
-	z := m.SecondMoment()
-	if lambda[0] < constantRows*mat.Trace(z)/float64(m.n) {
+	if lambda[0] < constantRows*sum(squares) {
 		clear(lambda)
 	}
-	sigma, err := symmetricSingularValues(z)
-	if err != nil {
-		return nil, fmt.Errorf("second moment: %w", err)
+	for i := range lambda {
+		lambda[i] /= float64(m.n - ddof)
 	}
-	sigma = roots(sigma)
+	sigma := roots(squares)
 	live := Live(lambda, LiveThreshold)
 	return &Spectrum{
 		Label: label, Samples: m.n, Dim: m.dim, Normalized: m.normalize, DDOF: ddof,
@@ -99,19 +96,38 @@ func (m *Moments) Spectrum(label string, ddof int) (*Spectrum, error) {
 // rows are equal, the collapse is complete and the spectrum zero.
 const constantRows = 1e-26
 
+// eigenvalues returns those of the scatter and of the second moment, [D], descending: one
+// is the other and N·z̄z̄ᵀ.
+func (m *Moments) eigenvalues() (scatter, second []float64, err error) {
+	v := m.Mean()
+	root := math.Sqrt(float64(m.n))
+	for j := range v {
+		v[j] *= root
+	}
+	scatter, second, err = blas.EigenvaluesRaised(m.dim, m.scatter, v)
+	if err != nil {
+		return nil, nil, fmt.Errorf("covariance: %w", err)
+	}
+	return descending(scatter), descending(second), nil
+}
+
 // symmetricSingularValues returns |eigenvalues|, descending: for a symmetric matrix
 // these are what an SVD gives.
 func symmetricSingularValues(s *mat.SymDense) ([]float64, error) {
-	var e mat.EigenSym
-	if !e.Factorize(s, false) {
-		return nil, fmt.Errorf("the eigenvalue iteration did not converge")
+	values, err := blas.Eigenvalues(s.SymmetricDim(), s.RawSymmetric().Data)
+	if err != nil {
+		return nil, err
 	}
-	values := e.Values(nil)
+	return descending(values), nil
+}
+
+// descending returns the absolute values, descending.
+func descending(values []float64) []float64 {
 	for i, v := range values {
 		values[i] = math.Abs(v)
 	}
 	slices.SortFunc(values, func(a, b float64) int { return cmp.Compare(b, a) })
-	return values, nil
+	return values
 }
 
 // roots returns the square roots of descending eigenvalues, 0 for those that are

@@ -1,7 +1,6 @@
 package diagnosis
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -157,12 +156,11 @@ func (p *Place) Augmentation() (*Augmentation, error) {
 	var all mat.SymDense
 	all.AddSym(x(0), x(1))
 	all.ScaleSym(0.5, &all)
-	var e mat.EigenSym
-	if !e.Factorize(&all, false) {
-		return nil, fmt.Errorf("%s: the eigenvalue iteration did not converge", p.name)
+	var err error
+	if a.Eigenvalues, err = fast.Eigenvalues(p.dim, all.RawSymmetric().Data); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
-	a.Eigenvalues = e.Values(nil)
-	slices.SortFunc(a.Eigenvalues, func(x, y float64) int { return cmp.Compare(y, x) })
+	slices.Reverse(a.Eigenvalues)
 
 	values, v, err := eigen(x(0))
 	if err != nil {

@@ -25,3 +25,9 @@ func weighAVX2(values *float64, weights *float64, n int, own float64) float64
 func symmetricRowsAVX2(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 
 func rotateAVX2(z *float64, ld int, n int, cs *float64)
+
+func chaseSquareAVX2(d *float64, ld int, v *float64, w *float64, tau float64)
+
+func chaseDotsAVX2(b *float64, ld int, v *float64, out *float64, tau float64)
+
+func chaseBlockAVX2(b *float64, ld int, w *float64, v *float64, x *float64, y *float64, tau float64)

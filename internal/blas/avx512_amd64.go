@@ -41,3 +41,9 @@ func weighAVX512(values *float64, weights *float64, n int, own float64) float64
 func symmetricRowsAVX512(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 
 func rotateAVX512(z *float64, ld int, n int, cs *float64)
+
+func chaseSquareAVX512(d *float64, ld int, v *float64, w *float64, tau float64)
+
+func chaseDotsAVX512(b *float64, ld int, v *float64, out *float64, tau float64)
+
+func chaseBlockAVX512(b *float64, ld int, w *float64, v *float64, x *float64, y *float64, tau float64)

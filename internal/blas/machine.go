@@ -18,6 +18,9 @@ type machine struct {
 	symmetricStep int // … and symmetricRows of this
 	rotate        func(z *float64, ld, n int, cs *float64)
 	rotateCols    int // columns that rotate turns
+	chaseSquare   func(d *float64, ld int, v, w *float64, tau float64)
+	chaseDots     func(b *float64, ld int, v, out *float64, tau float64)
+	chaseBlock    func(b *float64, ld int, w, v, x, y *float64, tau float64)
 }
 
 // tileFunc writes c = alpha·a·b + beta·c, a few rows of cols numbers, ldc apart, and does

@@ -25,6 +25,7 @@ var avx512Machine = machine{
 	expSum: expSumAVX512, weigh: weighAVX512, expStep: 16,
 	symmetricRows: symmetricRowsAVX512, symmetricStep: 8,
 	rotate: rotateAVX512, rotateCols: 32,
+	chaseSquare: chaseSquareAVX512, chaseDots: chaseDotsAVX512, chaseBlock: chaseBlockAVX512,
 }
 
 var avx2Machine = machine{
@@ -33,4 +34,5 @@ var avx2Machine = machine{
 	expSum: expSumAVX2, weigh: weighAVX2, expStep: 8,
 	symmetricRows: symmetricRowsAVX2, symmetricStep: 4,
 	rotate: rotateAVX2, rotateCols: 16,
+	chaseSquare: chaseSquareAVX2, chaseDots: chaseDotsAVX2, chaseBlock: chaseBlockAVX2,
 }

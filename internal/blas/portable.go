@@ -8,6 +8,7 @@ var portableMachine = machine{
 	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, expStep: 1,
 	symmetricRows: symmetricRows, symmetricStep: 1,
 	rotate: rotate, rotateCols: 4,
+	chaseSquare: chaseSquare, chaseDots: chaseDots, chaseBlock: chaseBlock,
 }
 
 func tile(rows int) tileFunc {
@@ -100,6 +101,63 @@ func rotate(pz *float64, ld, n int, pcs *float64) {
 		for j, v := range z {
 			z[j] = c*v + s*p[j]
 			p[j] = c*p[j] - s*v
+		}
+	}
+}
+
+// chaseSquare writes d ← HdH, H = I − tau·v·vᵀ, for a symmetric d, [bandwidth,bandwidth]
+// with rows ld apart. w, [bandwidth], is memory.
+func chaseSquare(pd *float64, ld int, pv, pw *float64, tau float64) {
+	d, v, w := view(pd, (bandwidth-1)*ld+bandwidth), (*[bandwidth]float64)(view(pv, bandwidth)), (*[bandwidth]float64)(view(pw, bandwidth))
+	*w = [bandwidth]float64{}
+	for i, x := range v {
+		for j, e := range d[i*ld:][:bandwidth] {
+			w[j] += x * e
+		}
+	}
+	var dot float64
+	for i, x := range v {
+		dot += x * w[i]
+	}
+	for i, x := range v {
+		w[i] = tau * (w[i] - tau*dot/2*x)
+	}
+	for i, x := range v {
+		row := (*[bandwidth]float64)(d[i*ld:])
+		for j := range row {
+			row[j] -= x*w[j] + w[i]*v[j]
+		}
+	}
+}
+
+// chaseDots writes out = tau·b·v.
+func chaseDots(pb *float64, ld int, pv, pout *float64, tau float64) {
+	b, v, out := view(pb, (bandwidth-1)*ld+bandwidth), (*[bandwidth]float64)(view(pv, bandwidth)), view(pout, bandwidth)
+	for i := range out {
+		var sum float64
+		for j, e := range (*[bandwidth]float64)(b[i*ld:]) {
+			sum += e * v[j]
+		}
+		out[i] = tau * sum
+	}
+}
+
+// chaseBlock writes b ← (I − tau·x·xᵀ)(b − w·vᵀ). y, [bandwidth], is memory.
+func chaseBlock(pb *float64, ld int, pw, pv, px, py *float64, tau float64) {
+	b, w, v := view(pb, (bandwidth-1)*ld+bandwidth), view(pw, bandwidth), (*[bandwidth]float64)(view(pv, bandwidth))
+	x, y := view(px, bandwidth), (*[bandwidth]float64)(view(py, bandwidth))
+	*y = [bandwidth]float64{}
+	for i := range w {
+		row := (*[bandwidth]float64)(b[i*ld:])
+		for j := range row {
+			row[j] -= w[i] * v[j]
+			y[j] += x[i] * row[j]
+		}
+	}
+	for i := range w {
+		row, s := (*[bandwidth]float64)(b[i*ld:]), tau*x[i]
+		for j := range row {
+			row[j] -= s * y[j]
 		}
 	}
 }

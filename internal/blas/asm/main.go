@@ -39,6 +39,7 @@ func main() {
 	v.weigh()
 	v.symmetricRows()
 	v.rotations()
+	v.chase()
 	if err := os.WriteFile(*tables, v.table(), 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
