@@ -39,7 +39,7 @@ the network in its first epoch; what makes them is printed. D is what train take
 		f.IntVar(&o.count, "count", 12, "`images`, spread evenly over the data")
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the sheet, .png")
 		f.BoolVar(&o.force, "force", false, "replace an existing output")
-		for _, key := range append([]string{"image_size", "seed"}, train.AugmentationKeys()...) {
+		for _, key := range append([]string{"image_size", "seed", "corrupt"}, train.AugmentationKeys()...) {
 			name := strings.ReplaceAll(key, "_", "-")
 			o.values[name] = recipeFlag(f, key, name)
 		}
@@ -77,10 +77,11 @@ func (o *augmentOptions) run(ctx context.Context, t *terminal, args []string) er
 	}
 	defer ds.Close()
 	views := r.Augmentation().Pipelines(r.ImageSize)
-	sheet, err := data.ContactSheet(ds, o.count, r.Seed, r.ImageSize, views...)
+	sheet, skipped, err := data.Sheet{Images: o.count, Size: r.ImageSize, Seed: r.Seed, Views: views, Skip: r.Corrupt == "skip"}.Draw(ds)
 	if err != nil {
 		return err
 	}
+	warnSkipped(t, skipped, o.count)
 	if err := file.WriteNew(o.out, o.force, func(w io.Writer) error { return png.Encode(stoppable{ctx, w}, sheet) }); err != nil {
 		return err
 	}

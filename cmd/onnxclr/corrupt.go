@@ -28,11 +28,16 @@ func withoutCorrupt(ctx context.Context, t *terminal, ds data.Dataset, policy st
 	if err != nil {
 		return nil, err
 	}
+	warnSkipped(t, skipped, ds.Len())
+	return readable, nil
+}
+
+// warnSkipped names the first of the images that were skipped, of as many as were read.
+func warnSkipped(t *terminal, skipped []data.Skip, of int) {
 	for _, s := range skipped[:min(len(skipped), namedCorrupt)] {
 		t.warn("skipped: %v", s.Err)
 	}
 	if len(skipped) > namedCorrupt {
-		t.warn("%d of %d images could not be read and were skipped", len(skipped), ds.Len())
+		t.warn("%d of %d images could not be read and were skipped", len(skipped), of)
 	}
-	return readable, nil
 }

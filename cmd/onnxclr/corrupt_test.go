@@ -73,6 +73,36 @@ func TestProbeSkipsCorruptImages(t *testing.T) {
 	}
 }
 
+// spectrum leaves damaged images out of every model's rows, and says so once.
+func TestSpectrumSkipsCorruptImages(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("m.onnx"))
+	oneDamaged(t, in("d"))
+	spectrum := []string{"spectrum", in("m.onnx"), in("m.onnx"), "--label", "one", "--label", "two", "--data", in("d"), "--image-size", "16", "-o", in("s.png"), "--json", in("s.json")}
+	refused(t, exitFailed, "a/2.jpg: is damaged", spectrum...)
+	refused(t, exitUsage, "want fail or skip", append(spectrum, "--corrupt", "ignore")...)
+	refused(t, exitUsage, "--corrupt goes with --data", "spectrum", in("e.npy"), "-o", in("s.png"), "--corrupt", "skip")
+	if r := must(t, append(spectrum, "--corrupt", "skip")...); strings.Count(r.err, "skipped: ") != 1 {
+		t.Errorf("the message is %q", r.err)
+	}
+	text, err := os.ReadFile(in("s.json"))
+	if err != nil || strings.Count(string(text), `"samples": 3`) != 2 {
+		t.Errorf("%v, want two sources of 3 samples in\n%s", err, text)
+	}
+}
+
+// augment shows the next image in the place of a damaged one, as training does.
+func TestAugmentSkipsCorruptImages(t *testing.T) {
+	dir := t.TempDir()
+	oneDamaged(t, filepath.Join(dir, "d"))
+	augment := []string{"augment", "--data", filepath.Join(dir, "d"), "--image-size", "16", "-o", filepath.Join(dir, "a.png")}
+	refused(t, exitFailed, "a/2.jpg: is damaged", augment...)
+	if r := must(t, append(augment, "--corrupt", "skip")...); strings.Count(r.err, "skipped: ") != 1 {
+		t.Errorf("the message is %q", r.err)
+	}
+}
+
 func TestDiagnoseSkipsCorruptImages(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }

@@ -31,6 +31,8 @@ type spectrumOptions struct {
 	seed                                                                             uint64
 
 	data, split string // with models as sources
+	corrupt     string
+	images      data.Dataset // that they embed
 	nodes       []string
 	layers      bool
 	gradient    bool
@@ -86,6 +88,7 @@ they are (--normalize=false).`,
 		f.StringVar(&o.saveMoments, "save-moments", "", "write the moments of one source to this `file`, .npz, to be merged or charted later")
 		f.StringVar(&o.data, "data", "", "the `data set` that sources, then models, embed")
 		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
+		corruptFlag(f, &o.corrupt, "")
 		f.StringArrayVar(&o.nodes, "node", nil, "`tensor or node` to look at instead of the representation; may be repeated")
 		f.BoolVar(&o.layers, "layers", false, "look at the end of every stage of the network")
 		f.BoolVar(&o.gradient, "gradient", false, "look at the gradient of a run's loss instead, at r and before the last residual block, or at --node")
@@ -109,6 +112,16 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 	labels := o.labels
 	if len(labels) == 0 {
 		labels = fileLabels(sources)
+	}
+	if o.data != "" {
+		ds, err := data.Open(o.data, o.split)
+		if err != nil {
+			return err
+		}
+		defer ds.Close()
+		if o.images, err = withoutCorrupt(ctx, t, ds, o.corrupt); err != nil {
+			return err
+		}
 	}
 	var spectra []*analysis.Spectrum
 	for i, source := range sources {
@@ -152,7 +165,7 @@ func (o *spectrumOptions) check(sources []string) error {
 	case stdouts(o.json, o.csv, o.metricsCSV) > 1:
 		return usagef("only one of --json, --csv and --metrics-csv can go to standard output")
 	}
-	if err := cmp.Or(oneOf("invalid", o.invalid, "fail", "drop"), oneOf("log", o.log, string(analysis.Ln), string(analysis.Log10))); err != nil {
+	if err := cmp.Or(oneOf("invalid", o.invalid, "fail", "drop"), oneOf("log", o.log, string(analysis.Ln), string(analysis.Log10)), checkCorrupt(o.corrupt)); err != nil {
 		return err
 	}
 	for _, path := range []string{o.out, o.metricsChart, o.cumulativeChart} {

@@ -36,11 +36,7 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 		return nil, err
 	}
 	defer m.Close()
-	ds, err := data.Open(o.data, o.split)
-	if err != nil {
-		return nil, err
-	}
-	defer ds.Close()
+	ds := o.images
 	names, tensors, err := o.gradientTensors(m.ONNX)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -24,23 +24,18 @@ func (o *spectrumOptions) modelSpectra(ctx context.Context, t *terminal, source,
 		return nil, err
 	}
 	defer m.Close()
-	ds, err := data.Open(o.data, o.split)
-	if err != nil {
-		return nil, err
-	}
-	defer ds.Close()
 	names, tensors, err := o.tensors(m.ONNX)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	e := embedOptions{model: source, size: o.size}
-	size, err := e.imageSize(t, m.ONNX, ds)
+	size, err := e.imageSize(t, m.ONNX, o.images)
 	if err != nil {
 		return nil, err
 	}
 	o.compareSizes(t, label, size)
 	t.kernels()
-	taps, kept, err := newTaps(m.ONNX, tensors, size, min(o.batch, ds.Len()), false, o.layers)
+	taps, kept, err := newTaps(m.ONNX, tensors, size, min(o.batch, o.images.Len()), false, o.layers)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -62,7 +57,7 @@ func (o *spectrumOptions) modelSpectra(ctx context.Context, t *terminal, source,
 		moments, samples = append(moments, m), append(samples, s)
 	}
 	dropped := make([]int, len(moments))
-	err = taps.each(ctx, t, label, ds, func(rows [][]float64) error {
+	err = taps.each(ctx, t, label, o.images, func(rows [][]float64) error {
 		for k, block := range rows {
 			err := o.valid(taps.dims[k], 0, block, &dropped[k], func(_ int, part []float64) error {
 				if o.metrics {
@@ -152,7 +147,7 @@ func (o *spectrumOptions) tensors(m *onnx.Model) (names, tensors []string, err e
 
 // checkImages fails on flags that go with images only, or not with them.
 func (o *spectrumOptions) checkImages() error {
-	images := map[string]bool{"--node": len(o.nodes) > 0, "--layers": o.layers, "--split": o.split != data.HeldOut, "--image-size": o.size != 0}
+	images := map[string]bool{"--node": len(o.nodes) > 0, "--layers": o.layers, "--split": o.split != data.HeldOut, "--image-size": o.size != 0, "--corrupt": o.corrupt != "fail"}
 	rows := map[string]bool{"--bootstrap": o.bootstrap > 0, "--class-labels": o.classLabels != "", "--save-moments": o.saveMoments != ""}
 	for _, c := range []struct {
 		flags  map[string]bool
@@ -160,7 +155,7 @@ func (o *spectrumOptions) checkImages() error {
 		reason string
 	}{{images, o.data != "", "goes with --data and models as sources"}, {rows, o.data == "", "goes with files of embeddings; write them with embed"}} {
 		var given []string
-		for _, name := range []string{"--node", "--layers", "--split", "--image-size", "--bootstrap", "--class-labels", "--save-moments"} {
+		for _, name := range []string{"--node", "--layers", "--split", "--image-size", "--corrupt", "--bootstrap", "--class-labels", "--save-moments"} {
 			if c.flags[name] {
 				given = append(given, name)
 			}

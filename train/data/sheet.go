@@ -10,16 +10,25 @@ import (
 	"onnxclr/train/augment"
 )
 
-// ContactSheet draws n images of ds, spread evenly over it, each beside the two
-// views a run with this seed shows the network in epoch 0: original, view 1, view 2.
-// The views are made by the two pipelines given, or by the paper's. Cells are of size×size pixels, the view size. Originals are fitted into theirs.
-func ContactSheet(ds Dataset, n int, seed uint64, size int, views ...augment.Pipeline) (*image.RGBA, error) {
-	n = min(n, ds.Len())
-	if len(views) == 0 {
+// Sheet says how a contact sheet is drawn.
+type Sheet struct {
+	Images int // spread evenly over the data set
+	Size   int // of a cell in pixels, the view size
+	Seed   uint64
+	Views  []augment.Pipeline // two; nil is the paper's
+	Skip   bool               // see Loader.SkipCorrupt
+}
+
+// Draw draws images of ds, each beside the two views a run with this seed shows the
+// network in epoch 0: original, view 1, view 2. Originals are fitted into their cells.
+// It returns the images that it passed over, too.
+func (s Sheet) Draw(ds Dataset) (*image.RGBA, []Skip, error) {
+	n, size, views := min(s.Images, ds.Len()), s.Size, s.Views
+	if views == nil {
 		views = augment.Paper().Pipelines(size)
 	}
 	if n < 1 || size < 1 || size > 1024 {
-		return nil, fmt.Errorf("a sheet of %d images of %d pixels, want at least one image and 1 to 1024 pixels", n, size)
+		return nil, nil, fmt.Errorf("a sheet of %d images of %d pixels, want at least one image and 1 to 1024 pixels", n, size)
 	}
 	const gap = 4
 	// Groups of three cells stand in columns so that the sheet is about as wide as high.
@@ -39,21 +48,23 @@ func ContactSheet(ds Dataset, n int, seed uint64, size int, views ...augment.Pip
 		}
 	}
 	var ws augment.Workspace
+	var skipped []Skip
 	for k := range n {
 		i := int(int64(k) * int64(ds.Len()) / int64(n))
-		img, err := ds.Image(i)
+		img, _, bad, err := readableFrom(ds, i, s.Skip, ds.Image)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		skipped = append(skipped, bad...)
 		x, y := k%columns*group+2*gap, k/columns*(size+gap)+gap
 		w, h := fit(img.W, img.H, size)
 		put(ws.Resize(img, img.Bounds(), w, h, augment.Bilinear), x+(size-w)/2, y+(size-h)/2)
 		for view := 1; view <= 2; view++ {
-			r := stream.New(seed, viewStream, 0, uint64(i), uint64(view-1))
+			r := stream.New(s.Seed, viewStream, 0, uint64(i), uint64(view-1))
 			put(views[view-1].Apply(&ws, img, r), x+view*(size+gap), y)
 		}
 	}
-	return sheet, nil
+	return sheet, skipped, nil
 }
 
 // fit scales w×h so that the longer side is size.

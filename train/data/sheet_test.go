@@ -1,8 +1,10 @@
 package data
 
 import (
+	"bytes"
 	"errors"
 	"image"
+	"slices"
 	"testing"
 
 	"onnxclr/internal/stream"
@@ -12,7 +14,7 @@ import (
 func TestContactSheet(t *testing.T) {
 	ds := newMemorySet(7)
 	const size = 16
-	sheet, err := ContactSheet(ds, 3, 5, size)
+	sheet, _, err := Sheet{Images: 3, Seed: 5, Size: size}.Draw(ds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,13 +35,19 @@ func TestContactSheet(t *testing.T) {
 		}
 	}
 	ds.bad[2] = errors.New("unreadable")
-	if _, err := ContactSheet(ds, 3, 5, size); !errors.Is(err, ds.bad[2]) {
+	if _, _, err := (Sheet{Images: 3, Seed: 5, Size: size, Skip: true}).Draw(ds); !errors.Is(err, ds.bad[2]) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := ContactSheet(ds, 0, 5, size); err == nil {
+	ds.bad[2] = FormatError("is damaged")
+	whole := slices.Clone(sheet.Pix)
+	sheet, skipped, err := Sheet{Images: 3, Seed: 5, Size: size, Skip: true}.Draw(ds)
+	if err != nil || len(skipped) != 1 || skipped[0].Index != 2 || bytes.Equal(sheet.Pix, whole) {
+		t.Errorf("image 2 damaged: skipped %v, error %v", skipped, err)
+	}
+	if _, _, err := (Sheet{Seed: 5, Size: size}).Draw(ds); err == nil {
 		t.Error("a sheet of no image")
 	}
-	if sheet, err := ContactSheet(newMemorySet(2), 50, 5, size); err != nil || sheet.Bounds().Dy() != 2*(size+4)+4 {
+	if sheet, _, err := (Sheet{Images: 50, Seed: 5, Size: size}).Draw(newMemorySet(2)); err != nil || sheet.Bounds().Dy() != 2*(size+4)+4 {
 		t.Errorf("more images asked for than there are: %v", err)
 	}
 }

@@ -28,22 +28,31 @@ func (l *Loader) SkipCorrupt() { l.skip = true }
 // image reads the image for a position of the batch.
 func (l *Loader) image(b *Batch, position int) (*augment.Image, error) {
 	first := b.Indices[position]
-	for i := first; ; {
-		img, err := l.cache.image(l.ds, i)
-		if err == nil {
-			if i != first {
-				b.Indices[position], b.Labels[position] = i, l.ds.Label(i)
-			}
-			return img, nil
-		}
-		if !l.skip || !Corrupt(err) {
-			return nil, err
-		}
+	img, i, skipped, err := readableFrom(l.ds, first, l.skip, func(i int) (*augment.Image, error) { return l.cache.image(l.ds, i) })
+	if len(skipped) > 0 {
 		b.mu.Lock()
-		b.Skipped = append(b.Skipped, Skip{i, err, position})
+		for _, s := range skipped {
+			s.at = position
+			b.Skipped = append(b.Skipped, s)
+		}
 		b.mu.Unlock()
-		if i = (i + 1) % l.ds.Len(); i == first {
-			return nil, fmt.Errorf("none of the %d images can be read; the first: %w", l.ds.Len(), err)
+	}
+	if err == nil && i != first {
+		b.Indices[position], b.Labels[position] = i, l.ds.Label(i)
+	}
+	return img, err
+}
+
+// readableFrom reads the first image of ds or, if it may skip, the next one that can be
+// read, which is image i. The first follows the last.
+func readableFrom(ds Dataset, first int, skip bool, read func(int) (*augment.Image, error)) (img *augment.Image, i int, skipped []Skip, err error) {
+	for i = first; ; {
+		if img, err = read(i); err == nil || !skip || !Corrupt(err) {
+			return img, i, skipped, err
+		}
+		skipped = append(skipped, Skip{Index: i, Err: err})
+		if i = (i + 1) % ds.Len(); i == first {
+			return nil, i, skipped, fmt.Errorf("none of the %d images can be read; the first: %w", ds.Len(), err)
 		}
 	}
 }
