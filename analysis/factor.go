@@ -8,6 +8,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
+
+	"onnxclr/internal/blas"
 )
 
 // factor is the triangular factor R of the QR decomposition of [1 Z], Z the rows relative
@@ -25,14 +27,19 @@ func newFactor(dim int) *factor {
 	return &factor{side: side, most: side + max(side, 1024)}
 }
 
-// add adds rows [N,D], centred about their mean, and that mean: rotated, the rows [1 z]
-// are [0 z−mean] and one √N·[1 mean].
-func (f *factor) add(block blas64.General, mean []float64) {
-	for i := range block.Rows {
-		f.row(0, block.Data[i*block.Stride:][:block.Cols])
+// add adds the first N rows of a block, centred about their mean, and that mean: rotated,
+// the rows [1 z] are [0 z−mean] and one √N·[1 mean].
+func (f *factor) add(block *blas.Strips, rows int, mean []float64) {
+	row := make([]float64, len(mean))
+	for i := range rows {
+		for k := range block.Len() {
+			data, line, first, cols := block.Strip(k)
+			copy(row[first:], data[i*line:][:cols])
+		}
+		f.row(0, row)
 	}
 	scaled := slices.Clone(mean)
-	n := math.Sqrt(float64(block.Rows))
+	n := math.Sqrt(float64(rows))
 	for j := range scaled {
 		scaled[j] *= n
 	}

@@ -8,9 +8,11 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"gonum.org/v1/gonum/blas"
+	gonum "gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
+
+	"onnxclr/internal/blas"
 )
 
 // N rows, D columns, Z [N,D] the rows as analysed (after normalisation, if any).
@@ -30,12 +32,13 @@ const maxDim = 1 << 15
 type Moments struct {
 	dim       int
 	normalize bool
-	n         int       // rows folded in
-	origin    []float64 // [D], what rows are relative to; nil before the first block
-	mean      []float64 // [D], relative to origin
-	scatter   []float64 // [D,D], upper triangle: Σ (z−z̄)(z−z̄)ᵀ
-	block     []float64 // rows not yet folded in, [≤blockRows,D]
-	factor    *factor   // nil unless asked for
+	n         int          // rows folded in
+	origin    []float64    // [D], what rows are relative to; nil before the first block
+	mean      []float64    // [D], relative to origin
+	scatter   []float64    // [D,D], upper triangle: Σ (z−z̄)(z−z̄)ᵀ
+	block     *blas.Strips // [blockRows,D]: rows not yet folded in
+	pending   int          // so many
+	factor    *factor      // nil unless asked for
 }
 
 // NewMoments returns an empty accumulator of rows of dim values. With normalize,
@@ -48,12 +51,12 @@ func NewMoments(dim int, normalize bool) (*Moments, error) {
 		dim: dim, normalize: normalize,
 		mean:    make([]float64, dim),
 		scatter: make([]float64, dim*dim),
-		block:   make([]float64, 0, blockRows*dim),
+		block:   blas.NewStrips(blockRows, dim),
 	}, nil
 }
 
 // Len returns the number of rows added.
-func (m *Moments) Len() int { return m.n + len(m.block)/m.dim }
+func (m *Moments) Len() int { return m.n + m.pending }
 
 // Dim returns D.
 func (m *Moments) Dim() int { return m.dim }
@@ -79,124 +82,172 @@ func add[F float32 | float64](m *Moments, rows []F) error {
 	if len(rows)%m.dim != 0 {
 		return fmt.Errorf("%d values do not divide into rows of %d", len(rows), m.dim)
 	}
-	for ; len(rows) > 0; rows = rows[m.dim:] {
-		start := len(m.block)
-		m.block = m.block[:start+m.dim]
-		row := m.block[start:]
-		var squares float64
-		for j, v := range rows[:m.dim] {
-			x := float64(v)
-			row[j] = x
-			squares += x * x
-		}
-		if err := m.check(row, squares); err != nil {
-			m.block = m.block[:start]
+	for len(rows) > 0 {
+		n := min(len(rows)/m.dim, blockRows-m.pending)
+		if err := place(m, rows[:n*m.dim]); err != nil {
 			return err
 		}
-		if len(m.block) == cap(m.block) {
+		rows = rows[n*m.dim:]
+		if m.pending += n; m.pending == blockRows {
 			m.fold()
 		}
 	}
 	return nil
 }
 
-// check refuses a row that is not usable and normalises the others in place. squares is
-// the sum of the row's squares.
-func (m *Moments) check(row []float64, squares float64) error {
-	index := m.Len() - 1
-	if math.IsNaN(squares) || math.IsInf(squares, 0) {
-		for j, v := range row {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return &RowError{Row: index, Reason: fmt.Sprintf("holds %v in column %d", v, j)}
-			}
+// place writes rows that the block has room for behind those that are there.
+func place[F float32 | float64](m *Moments, rows []F) error {
+	const chunk = 16 // rows
+	n := len(rows) / m.dim
+	bad := make([]*RowError, (n+chunk-1)/chunk)
+	concurrently(len(bad), len(rows), func(c int) {
+		for i := c * chunk; i < min(n, (c+1)*chunk) && bad[c] == nil; i++ {
+			bad[c] = put(m, m.pending+i, rows[i*m.dim:][:m.dim])
 		}
-	}
-	if !m.normalize {
-		return nil
-	}
-	norm := math.Sqrt(squares)
-	if squares < 1e-250 || squares > 1e250 { // scaled, it neither over- nor underflows
-		norm = blas64.Nrm2(blas64.Vector{N: m.dim, Inc: 1, Data: row})
-	}
-	switch {
-	case norm == 0:
-		return &RowError{Row: index, Zero: true, Reason: "is zero and cannot be scaled to unit length; analyse without normalisation, or look for dead inputs"}
-	case math.IsInf(norm, 0):
-		return &RowError{Row: index, Reason: "is too long for float64"}
-	}
-	for j := range row {
-		row[j] /= norm
+	})
+	for _, err := range bad {
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// fold merges the pending block into mean and scatter and empties it.
+// put writes a row to row i of the block, scaled to unit length where rows are.
+func put[F float32 | float64](m *Moments, i int, row []F) *RowError {
+	squares := sumOfSquares(row)
+	factor, norm := 1.0, 1.0
+	if squares >= 1e-250 && squares <= 1e250 {
+		if m.normalize {
+			factor = 1 / math.Sqrt(squares)
+		}
+	} else {
+		wide := make([]float64, m.dim)
+		for j, v := range row {
+			wide[j] = float64(v)
+		}
+		var reason *RowError
+		if norm, reason = length(wide, m.normalize); reason != nil {
+			reason.Row = m.n + i
+			return reason
+		}
+	}
+	for k := range m.block.Len() {
+		data, line, first, cols := m.block.Strip(k)
+		to, from := data[i*line:][:cols], row[first:][:cols]
+		for j, v := range from {
+			to[j] = float64(v) * factor
+		}
+		if norm != 1 {
+			for j := range to {
+				to[j] /= norm
+			}
+		}
+	}
+	return nil
+}
+
+func sumOfSquares[F float32 | float64](row []F) float64 {
+	var s0, s1, s2, s3 float64
+	for ; len(row) >= 4; row = row[4:] {
+		a, b, c, d := float64(row[0]), float64(row[1]), float64(row[2]), float64(row[3])
+		s0 += a * a
+		s1 += b * b
+		s2 += c * c
+		s3 += d * d
+	}
+	for _, v := range row {
+		s0 += float64(v) * float64(v)
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+// length returns what a row is to be divided by, of which the sum of squares is 0, not
+// finite or near to either, or why it cannot be analysed.
+func length(row []float64, normalize bool) (float64, *RowError) {
+	for j, v := range row {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return 0, &RowError{Reason: fmt.Sprintf("holds %v in column %d", v, j)}
+		}
+	}
+	if !normalize {
+		return 1, nil
+	}
+	norm := blas64.Nrm2(blas64.Vector{N: len(row), Inc: 1, Data: row})
+	switch {
+	case norm == 0:
+		return 0, &RowError{Zero: true, Reason: "is zero and cannot be scaled to unit length; analyse without normalisation, or look for dead inputs"}
+	case math.IsInf(norm, 0):
+		return 0, &RowError{Reason: "is too long for float64"}
+	}
+	return norm, nil
+}
+
+// fold merges the pending rows into mean and scatter.
 func (m *Moments) fold() {
-	rows := len(m.block) / m.dim
+	rows := m.pending
 	if rows == 0 {
 		return
 	}
-	block := blas64.General{Rows: rows, Cols: m.dim, Stride: m.dim, Data: m.block}
 	first := m.origin == nil
 	if first {
 		m.origin = make([]float64, m.dim)
 	}
 	mean := make([]float64, m.dim)
-	stripes(m.dim, func(from, to int) {
+	concurrently(m.block.Len(), rows*m.dim, func(k int) {
+		data, line, from, cols := m.block.Strip(k)
+		origin, mean := m.origin[from:][:cols], mean[from:][:cols]
 		if first {
-			columnMeans(m.origin, block, from, to)
+			columnMeans(origin, data, line, rows, make([]float64, cols))
 		}
-		subtractRows(block, m.origin, from, to)
-		columnMeans(mean, block, from, to)
-		subtractRows(block, mean, from, to)
+		columnMeans(mean, data, line, rows, origin)
+		for i := range rows {
+			row := data[i*line:][:cols]
+			for j, o := range origin {
+				row[j] = row[j] - o - mean[j]
+			}
+		}
 	})
-	blas64.Syrk(blas.Trans, 1, block, 1, m.symmetric())
+	m.block.AddGram(rows, m.scatter)
 	if m.factor != nil {
-		m.factor.add(block, mean)
+		m.factor.add(m.block, rows, mean)
 	}
 	m.shift(rows, mean)
-	m.block = m.block[:0]
+	m.pending = 0
 }
 
-// stripes calls f for ranges of columns, on all cores; every column is worked on alone.
-func stripes(cols int, f func(from, to int)) {
-	const width = 128 // columns: a stripe of a block stays in the second-level cache
+// columnMeans writes the means of columns of data less origin.
+func columnMeans(mean, data []float64, line, rows int, origin []float64) {
+	clear(mean)
+	for i := range rows {
+		row, o := data[i*line:][:len(mean)], origin[:len(mean)]
+		for j := range mean {
+			mean[j] += row[j] - o[j]
+		}
+	}
+	for j := range mean {
+		mean[j] /= float64(rows)
+	}
+}
+
+// concurrently calls f for 0 to n−1, on all cores where it is about many numbers.
+func concurrently(n, numbers int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if numbers < 1<<15 {
+		workers = 1
+	}
 	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			f(i)
+		}
+	}
 	var wait sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (cols+width-1)/width) {
-		wait.Go(func() {
-			for {
-				from := int(next.Add(width)) - width
-				if from >= cols {
-					return
-				}
-				f(from, min(from+width, cols))
-			}
-		})
+	for range workers - 1 {
+		wait.Go(work)
 	}
+	work()
 	wait.Wait()
-}
-
-func columnMeans(mean []float64, a blas64.General, from, to int) {
-	clear(mean[from:to])
-	for i := range a.Rows {
-		row, sum := a.Data[i*a.Stride+from:i*a.Stride+to], mean[from:to]
-		for j, v := range row {
-			sum[j] += v
-		}
-	}
-	for j := from; j < to; j++ {
-		mean[j] /= float64(a.Rows)
-	}
-}
-
-func subtractRows(a blas64.General, row []float64, from, to int) {
-	for i := range a.Rows {
-		r, s := a.Data[i*a.Stride+from:i*a.Stride+to], row[from:to]
-		for j, v := range s {
-			r[j] -= v
-		}
-	}
 }
 
 // shift brings the mean to that of all rows after the scatter of rows more, taken
@@ -216,7 +267,7 @@ func (m *Moments) shift(rows int, mean []float64) {
 }
 
 func (m *Moments) symmetric() blas64.Symmetric {
-	return blas64.Symmetric{N: m.dim, Stride: m.dim, Data: m.scatter, Uplo: blas.Upper}
+	return blas64.Symmetric{N: m.dim, Stride: m.dim, Data: m.scatter, Uplo: gonum.Upper}
 }
 
 // Merge adds everything that was added to other, which keeps its rows. Both must

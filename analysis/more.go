@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"onnxclr/internal/blas"
 	"onnxclr/internal/npy"
 )
 
@@ -175,7 +176,7 @@ func LoadMoments(z *npy.Archive) (*Moments, error) {
 			}
 		}
 	}
-	m.block = make([]float64, 0, blockRows*m.dim)
+	m.block = blas.NewStrips(blockRows, m.dim)
 	if m.n == 0 {
 		m.origin = nil
 	}

@@ -58,6 +58,17 @@ func (p part) covers(i0, i1, j0, j1 int) (some, all bool) {
 	return true, true
 }
 
+// columns returns which of the columns [j0, j1) of row i belong to the part.
+func (p part) columns(i, j0, j1 int) (from, end int) {
+	switch p {
+	case upper:
+		return max(i, j0), j1
+	case lower:
+		return j0, min(i+1, j1)
+	}
+	return j0, j1
+}
+
 // product is c = alpha·a·b + beta·c, or a part of it, c being [m,n] with rows ldc apart,
 // a [m,k] and b [k,n].
 type product struct {
@@ -256,14 +267,17 @@ func (p *product) block(s *scratch, i0, j0, rows, cols, depth int, beta float64,
 			case some:
 				p.tiles[r](a, b, &s.edge[0], step, lda, y.ld, w, depth, p.alpha, 0)
 				for u := range r {
-					for v := range have {
-						if in, _ := p.part.covers(row+u, row+u+1, col+v, col+v+1); in {
-							c, sum := &p.c[to+u*p.ldc+v], s.edge[u*w+v]
-							if beta != 0 {
-								sum += beta * *c
-							}
-							*c = sum
-						}
+					from, end := p.part.columns(row+u, col, col+have)
+					if from >= end {
+						continue
+					}
+					c, sums := p.c[(row+u)*p.ldc+from:][:end-from], s.edge[u*w+from-col:]
+					if beta == 0 {
+						copy(c, sums)
+						continue
+					}
+					for v := range c {
+						c[v] = sums[v] + beta*c[v]
 					}
 				}
 			}
