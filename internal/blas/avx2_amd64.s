@@ -1846,3 +1846,138 @@ update:
 update_end:
 	VZEROUPPER
 	RET
+
+// func sturmAVX2(d *float64, squares *float64, n int, x *float64, below *int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sturmAVX2(SB), NOSPLIT, $0-40
+	MOVQ         d+0(FP), AX
+	MOVQ         squares+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVQ         below+32(FP), SI
+	MOVQ         $0x3ff0000000000000, DI
+	VMOVQ        DI, X1
+	VPBROADCASTQ X1, Y1
+	VXORPD       Y0, Y0, Y0
+	VXORPD       Y4, Y4, Y4
+	VMOVUPD      (BX), Y3
+	VXORPD       Y6, Y6, Y6
+	VXORPD       Y10, Y10, Y10
+	VMOVUPD      Y1, Y7
+	VMOVUPD      32(BX), Y9
+	MOVQ         $0x7ff0000000000000, BX
+	VMOVQ        BX, X14
+	VPBROADCASTQ X14, Y14
+	MOVQ         $0x7fe0000000000000, BX
+	VMOVQ        BX, X15
+	VPBROADCASTQ X15, Y15
+
+rows:
+	CMPQ         DX, $+6
+	JLT          rows_end
+	VBROADCASTSD (AX), Y12
+	VBROADCASTSD (CX), Y13
+	VSUBPD       Y3, Y12, Y2
+	VSUBPD       Y9, Y12, Y8
+	VMULPD       Y1, Y2, Y2
+	VMULPD       Y7, Y8, Y8
+	VFNMADD231PD Y0, Y13, Y2
+	VFNMADD231PD Y6, Y13, Y8
+	VPXOR        Y1, Y2, Y5
+	VPXOR        Y7, Y8, Y11
+	VPSRLQ       $0x3f, Y5, Y5
+	VPSRLQ       $0x3f, Y11, Y11
+	VPADDQ       Y5, Y4, Y4
+	VPADDQ       Y11, Y10, Y10
+	VBROADCASTSD 8(AX), Y12
+	VBROADCASTSD 8(CX), Y13
+	VSUBPD       Y3, Y12, Y0
+	VSUBPD       Y9, Y12, Y6
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y8, Y6, Y6
+	VFNMADD231PD Y1, Y13, Y0
+	VFNMADD231PD Y7, Y13, Y6
+	VPXOR        Y2, Y0, Y5
+	VPXOR        Y8, Y6, Y11
+	VPSRLQ       $0x3f, Y5, Y5
+	VPSRLQ       $0x3f, Y11, Y11
+	VPADDQ       Y5, Y4, Y4
+	VPADDQ       Y11, Y10, Y10
+	VBROADCASTSD 16(AX), Y12
+	VBROADCASTSD 16(CX), Y13
+	VSUBPD       Y3, Y12, Y1
+	VSUBPD       Y9, Y12, Y7
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y6, Y7, Y7
+	VFNMADD231PD Y2, Y13, Y1
+	VFNMADD231PD Y8, Y13, Y7
+	VPXOR        Y0, Y1, Y5
+	VPXOR        Y6, Y7, Y11
+	VPSRLQ       $0x3f, Y5, Y5
+	VPSRLQ       $0x3f, Y11, Y11
+	VPADDQ       Y5, Y4, Y4
+	VPADDQ       Y11, Y10, Y10
+	VBROADCASTSD 24(AX), Y12
+	VBROADCASTSD 24(CX), Y13
+	VSUBPD       Y3, Y12, Y2
+	VSUBPD       Y9, Y12, Y8
+	VMULPD       Y1, Y2, Y2
+	VMULPD       Y7, Y8, Y8
+	VFNMADD231PD Y0, Y13, Y2
+	VFNMADD231PD Y6, Y13, Y8
+	VPXOR        Y1, Y2, Y5
+	VPXOR        Y7, Y8, Y11
+	VPSRLQ       $0x3f, Y5, Y5
+	VPSRLQ       $0x3f, Y11, Y11
+	VPADDQ       Y5, Y4, Y4
+	VPADDQ       Y11, Y10, Y10
+	VBROADCASTSD 32(AX), Y12
+	VBROADCASTSD 32(CX), Y13
+	VSUBPD       Y3, Y12, Y0
+	VSUBPD       Y9, Y12, Y6
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y8, Y6, Y6
+	VFNMADD231PD Y1, Y13, Y0
+	VFNMADD231PD Y7, Y13, Y6
+	VPXOR        Y2, Y0, Y5
+	VPXOR        Y8, Y6, Y11
+	VPSRLQ       $0x3f, Y5, Y5
+	VPSRLQ       $0x3f, Y11, Y11
+	VPADDQ       Y5, Y4, Y4
+	VPADDQ       Y11, Y10, Y10
+	VBROADCASTSD 40(AX), Y12
+	VBROADCASTSD 40(CX), Y13
+	VSUBPD       Y3, Y12, Y1
+	VSUBPD       Y9, Y12, Y7
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y6, Y7, Y7
+	VFNMADD231PD Y2, Y13, Y1
+	VFNMADD231PD Y8, Y13, Y7
+	VPXOR        Y0, Y1, Y5
+	VPXOR        Y6, Y7, Y11
+	VPSRLQ       $0x3f, Y5, Y5
+	VPSRLQ       $0x3f, Y11, Y11
+	VPADDQ       Y5, Y4, Y4
+	VPADDQ       Y11, Y10, Y10
+	VPAND        Y14, Y0, Y5
+	VPAND        Y14, Y1, Y2
+	VMAXPD       Y5, Y2, Y5
+	VPSUBQ       Y5, Y15, Y5
+	VMULPD       Y5, Y0, Y0
+	VMULPD       Y5, Y1, Y1
+	VPAND        Y14, Y6, Y11
+	VPAND        Y14, Y7, Y8
+	VMAXPD       Y11, Y8, Y11
+	VPSUBQ       Y11, Y15, Y11
+	VMULPD       Y11, Y6, Y6
+	VMULPD       Y11, Y7, Y7
+	ADDQ         $+48, AX
+	ADDQ         $+48, CX
+	SUBQ         $+6, DX
+	JMP          rows
+
+rows_end:
+	VMOVUPD Y4, (SI)
+	VMOVUPD Y10, 32(SI)
+	VZEROUPPER
+	RET

@@ -47,3 +47,5 @@ func chaseSquareAVX512(d *float64, ld int, v *float64, w *float64, tau float64)
 func chaseDotsAVX512(b *float64, ld int, v *float64, out *float64, tau float64)
 
 func chaseBlockAVX512(b *float64, ld int, w *float64, v *float64, x *float64, y *float64, tau float64)
+
+func sturmAVX512(d *float64, squares *float64, n int, x *float64, below *int)

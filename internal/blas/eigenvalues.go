@@ -48,32 +48,21 @@ func (mach *machine) eigenvalues(n int, a, v []float64, large bool) (values, rai
 	} else {
 		d, e = s.tridiagonal()
 	}
-	for i, x := range e {
-		if math.Abs(x) < 1e-100 { // where gonum's would scale, and panic
-			e[i] = 0
-		}
-	}
-	problems := [][]float64{d}
+	all := [2][]float64{}
+	diagonals := [][]float64{d}
 	if v != nil {
-		problems = append(problems, append([]float64{d[0] + s.raise}, d[1:]...))
+		diagonals = append(diagonals, append([]float64{d[0] + s.raise}, d[1:]...))
 	}
-	done := make([]bool, len(problems))
-	parallel(len(problems), n < 128, func(i int, _ *scratch) {
-		var lapack gonum.Implementation
-		done[i] = lapack.Dsterf(n, problems[i], append([]float64(nil), e...))
-		for j := range problems[i] {
-			problems[i][j] /= s.scale
-		}
-	})
-	for _, ok := range done {
-		if !ok {
+	for i, d := range diagonals {
+		var ok bool
+		if all[i], ok = mach.tridiagonalValues(d, e); !ok {
 			return nil, nil, fmt.Errorf("the eigenvalue iteration did not converge")
 		}
+		for j := range all[i] {
+			all[i][j] /= s.scale
+		}
 	}
-	if v != nil {
-		raised = problems[1]
-	}
-	return problems[0], raised, nil
+	return all[0], all[1], nil
 }
 
 // symmetricMatrix is a matrix of which eigenvalues are wanted: scale·a, and, where there

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/lapack/gonum"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -251,6 +252,51 @@ func TestChase(t *testing.T) {
 		near(t, m.name+", square", 10*b, s, wantS)
 		near(t, m.name+", dots", b, d, wantD)
 		near(t, m.name+", block", 10*b, k, wantK)
+	}
+}
+
+// Counts of eigenvalues are those that eigenvalues give, in all implementations.
+func TestSturm(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	const n = 20 * sturmRows
+	d, e, squares := random(r, n), random(r, n-1), make([]float64, n)
+	for i, v := range e {
+		squares[i+1] = v * v
+	}
+	values := slices.Clone(d)
+	var lapack gonum.Implementation
+	lapack.Dsterf(n, values, slices.Clone(e))
+	for _, m := range machines() {
+		x, below := make([]float64, m.sturmAt), make([]int, m.sturmAt)
+		for k := range 10 {
+			for i := range x {
+				x[i] = r.NormFloat64() * float64(k)
+			}
+			m.sturm(&d[0], &squares[0], n, &x[0], &below[0])
+			for i, v := range x {
+				if want, _ := slices.BinarySearch(values, v); below[i] != want {
+					t.Fatalf("%s: %d eigenvalues below %v, want %d", m.name, below[i], v, want)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkTridiagonalValues(b *testing.B) {
+	for _, n := range []int{32, 64, 128, 256, 2048} {
+		r := rand.New(rand.NewPCG(1, 2))
+		d, e := random(r, n), random(r, n-1)
+		b.Run(fmt.Sprint(n, "/bisection"), func(b *testing.B) {
+			for b.Loop() {
+				used.bisect(d, e)
+			}
+		})
+		b.Run(fmt.Sprint(n, "/QL"), func(b *testing.B) {
+			for b.Loop() {
+				var lapack gonum.Implementation
+				lapack.Dsterf(n, slices.Clone(d), slices.Clone(e))
+			}
+		})
 	}
 }
 

@@ -21,6 +21,8 @@ type machine struct {
 	chaseSquare   func(d *float64, ld int, v, w *float64, tau float64)
 	chaseDots     func(b *float64, ld int, v, out *float64, tau float64)
 	chaseBlock    func(b *float64, ld int, w, v, x, y *float64, tau float64)
+	sturm         func(d, squares *float64, n int, x *float64, below *int)
+	sturmAt       int // numbers x
 }
 
 // tileFunc writes c = alpha·a·b + beta·c, a few rows of cols numbers, ldc apart, and does

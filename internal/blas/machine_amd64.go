@@ -26,6 +26,7 @@ var avx512Machine = machine{
 	symmetricRows: symmetricRowsAVX512, symmetricStep: 8,
 	rotate: rotateAVX512, rotateCols: 32,
 	chaseSquare: chaseSquareAVX512, chaseDots: chaseDotsAVX512, chaseBlock: chaseBlockAVX512,
+	sturm: sturmAVX512, sturmAt: 32,
 }
 
 var avx2Machine = machine{
@@ -35,4 +36,5 @@ var avx2Machine = machine{
 	symmetricRows: symmetricRowsAVX2, symmetricStep: 4,
 	rotate: rotateAVX2, rotateCols: 16,
 	chaseSquare: chaseSquareAVX2, chaseDots: chaseDotsAVX2, chaseBlock: chaseBlockAVX2,
+	sturm: sturmAVX2, sturmAt: 8,
 }

@@ -1,6 +1,9 @@
 package blas
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // The portable implementation: the meaning of every function of a machine.
 var portableMachine = machine{
@@ -9,6 +12,7 @@ var portableMachine = machine{
 	symmetricRows: symmetricRows, symmetricStep: 1,
 	rotate: rotate, rotateCols: 4,
 	chaseSquare: chaseSquare, chaseDots: chaseDots, chaseBlock: chaseBlock,
+	sturm: sturm, sturmAt: 4,
 }
 
 func tile(rows int) tileFunc {
@@ -159,5 +163,34 @@ func chaseBlock(pb *float64, ld int, pw, pv, px, py *float64, tau float64) {
 		for j := range row {
 			row[j] -= s * y[j]
 		}
+	}
+}
+
+// sturm writes how many eigenvalues of a tridiagonal matrix lie below each of four numbers
+// x: the changes of sign between the determinants of its leading squares, less x on the
+// diagonal. squares[i] is the square of what stands beside d[i-1] and d[i]; n is a
+// multiple of sturmRows, after which determinants are scaled.
+func sturm(pd, psquares *float64, n int, px *float64, pbelow *int) {
+	d, squares, below := view(pd, n), view(psquares, n), unsafe.Slice(pbelow, 4)
+	x := (*[4]float64)(view(px, 4))
+	last, now, count := [4]float64{}, [4]float64{1, 1, 1, 1}, [4]uint64{}
+	for i := 0; i < n; i += sturmRows {
+		for r := i; r < i+sturmRows; r++ {
+			for u := range now {
+				next := (d[r]-x[u])*now[u] - squares[r]*last[u]
+				count[u] += (math.Float64bits(next) ^ math.Float64bits(now[u])) >> 63
+				last[u], now[u] = now[u], next
+			}
+		}
+		for u := range now {
+			const exponent = 0x7ff << 52
+			most := max(math.Float64bits(last[u])&exponent, math.Float64bits(now[u])&exponent)
+			scale := math.Float64frombits(0x7fe<<52 - most)
+			last[u] *= scale
+			now[u] *= scale
+		}
+	}
+	for u, c := range count {
+		below[u] = int(c)
 	}
 }

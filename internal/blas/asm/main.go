@@ -40,6 +40,7 @@ func main() {
 	v.symmetricRows()
 	v.rotations()
 	v.chase()
+	v.sturm()
 	if err := os.WriteFile(*tables, v.table(), 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
