@@ -3,6 +3,10 @@ package importer
 import (
 	"bytes"
 	"encoding/binary"
+	"unicode"
+	"unicode/utf8"
+
+	"onnxclr/internal/file"
 )
 
 // kind is what a file is by its first bytes, in words fit for a message.
@@ -15,6 +19,8 @@ const (
 	kindNPZ         kind = "a NumPy archive"
 	kindJSON        kind = "JSON text"
 	kindONNX        kind = "an ONNX model"
+	kindArray       kind = "a NumPy array"
+	kindText        kind = "text"
 	kindUnknown     kind = "its first bytes are of no known format"
 )
 
@@ -30,7 +36,12 @@ var signatures = []struct {
 	{"PK\x05\x06", "an empty zip archive"},
 	{"\x1f\x8b", "a gzip archive, which must be unpacked first"},
 	{"\x89HDF", "an HDF5 file, as Keras writes them"},
-	{"\x93NUMPY", "a NumPy array"},
+	{"\x93NUMPY", kindArray},
+	{"\x89PNG", "a PNG image"},
+	{"\xff\xd8\xff", "a JPEG image"},
+	{"GIF8", "a GIF image"},
+	{"%PDF", "a PDF"},
+	{"PAR1", "a Parquet file"},
 	{"version https://git-lfs", "a Git LFS pointer, not the file it stands for (run git lfs pull)"},
 	{"<", "a web page or XML, so a download went wrong"},
 	{"{", kindJSON},
@@ -60,6 +71,25 @@ func sniff(b []byte) kind {
 		return kindONNX
 	}
 	return kindUnknown
+}
+
+// Looks tells what a file is by its first bytes, such as "a NumPy array" or "text", ""
+// where they are of no format known here or the file cannot be read.
+func Looks(path string) string {
+	m, err := file.Map(path)
+	if err != nil {
+		return ""
+	}
+	defer m.Close()
+	k := sniff(m.Bytes)
+	if k != kindUnknown && k != kindONNX { // which begins as other things may
+		return string(k)
+	}
+	head := m.Bytes[:min(len(m.Bytes), 512)]
+	if bytes.ContainsFunc(bytes.ToValidUTF8(head[:max(len(head)-utf8.UTFMax, 0)], []byte{0}), func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }) {
+		return ""
+	}
+	return string(kindText)
 }
 
 // isNPZ tells NumPy's zip archives from PyTorch's by their first entry.

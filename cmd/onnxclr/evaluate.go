@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -12,7 +11,6 @@ import (
 	"onnxclr/importer/onnx"
 	"onnxclr/internal/graph"
 	"onnxclr/internal/memory"
-	"onnxclr/internal/nearest"
 	"onnxclr/internal/vm"
 )
 
@@ -138,46 +136,4 @@ func (e *evaluator) close() {
 		e.machine.Close()
 		e.machine = nil
 	}
-}
-
-// findTensor fails, naming what is near, unless the graph computes a tensor of that
-// name.
-func findTensor(m *onnx.Model, name string) error {
-	var names []string
-	for _, n := range m.Graph.Nodes {
-		for _, out := range n.Outputs {
-			if out == name {
-				return nil
-			}
-			if out != "" {
-				names = append(names, out)
-			}
-		}
-	}
-	var outputs []string
-	for _, o := range m.Graph.Outputs {
-		outputs = append(outputs, o.Name)
-	}
-	hint := nearest.Hint(name, names)
-	if hint == "" {
-		var inside []string // layer1 of layer1.0.relu
-		for _, n := range names {
-			if strings.Contains(n, name) && len(inside) < 5 {
-				inside = append(inside, n)
-			}
-		}
-		if len(inside) > 0 {
-			hint = "; there are " + strings.Join(inside, ", ")
-		}
-	}
-	return fmt.Errorf("the model computes no tensor %q%s The outputs are %s; inspect lists all tensors",
-		name, sentence(hint), strings.Join(outputs, ", "))
-}
-
-// sentence ends a clause that may be missing.
-func sentence(s string) string {
-	if s == "" {
-		return "."
-	}
-	return s
 }

@@ -72,7 +72,9 @@ func openRows(spec string) (*rowFile, error) {
 	case ".parquet":
 		err = r.openParquet(name)
 	case ".csv", ".tsv", ".txt":
-		err = r.openText()
+		if err = wrongKind(r.path, nil); err == nil {
+			err = r.openText()
+		}
 	case ".pkl", ".pickle", ".pt", ".pth":
 		return nil, fmt.Errorf("%s: pickles are not read as embeddings; save them as .npy (numpy.save) or .safetensors", r.path)
 	default:
@@ -87,7 +89,7 @@ func openRows(spec string) (*rowFile, error) {
 	}
 	if err != nil {
 		r.close()
-		return nil, err
+		return nil, wrongKind(r.path, err)
 	}
 	return r, nil
 }

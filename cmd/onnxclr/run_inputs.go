@@ -89,7 +89,7 @@ func readArray(path string) (*weights.Tensor, error) {
 	}
 	a, err := npy.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, wrongKind(path, err)
 	}
 	defer a.Close()
 	shape := slices.Clone(a.Shape)

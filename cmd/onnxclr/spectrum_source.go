@@ -277,7 +277,7 @@ func openMoments(source string) (*analysis.Moments, error) {
 	}
 	z, err := npy.ReadZip(source)
 	if err != nil {
-		return nil, err
+		return nil, wrongKind(source, err)
 	}
 	defer z.Close()
 	if !analysis.IsMoments(z) {
@@ -298,7 +298,7 @@ func readLabels(source string) (labels []int64, names []string, err error) {
 	}
 	a, err := npy.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, wrongKind(path, err)
 	}
 	defer a.Close()
 	if len(a.Shape) != 1 {
