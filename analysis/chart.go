@@ -100,14 +100,14 @@ func (c Chart) plot(spectra []*Spectrum) (p *plot.Plot, clipped, rings bool) {
 	top, bottom, last := math.Inf(-1), math.Inf(1), 1
 	for i, s := range spectra {
 		lines[i] = newLine(s, c.Log)
-		for _, pt := range lines[i].points {
+		for k, pt := range lines[i].points {
 			top, bottom = max(top, pt.Y), min(bottom, pt.Y)
+			if lines[i].low != nil {
+				top, bottom = max(top, lines[i].high[k]), min(bottom, lines[i].low[k])
+			}
 		}
 		last = max(last, s.Dim-1)
 		clipped = clipped || lines[i].clipped
-		if b := s.Bootstrap; b != nil {
-			lines[i].low, lines[i].high = b.Low, b.High
-		}
 	}
 	if math.IsInf(top, -1) { // nothing but zeros
 		top, bottom = 0, c.Log.of(chartFloor)
@@ -185,9 +185,8 @@ func alike(spectra []*Spectrum) bool {
 type line struct {
 	points  plotter.XYs // the values above the floor
 	clipped bool        // whether more follow below it
-	low     []float64   // a band around it; nil for none
+	low     []float64   // a band around the points, not below the floor; nil for none
 	high    []float64
-	log     Log
 	ring    int // index of the last live dimension where others follow above the floor, else −1
 	style   draw.LineStyle
 }
@@ -205,11 +204,15 @@ func (s *Spectrum) Drawn(log Log) (y []float64, clipped bool) {
 }
 
 func newLine(s *Spectrum, log Log) line {
-	l := line{ring: -1, log: log}
+	l := line{ring: -1}
 	var y []float64
 	y, l.clipped = s.Drawn(log)
 	for i, v := range y {
 		l.points = append(l.points, plotter.XY{X: float64(i), Y: v})
+		if b := s.Bootstrap; b != nil && len(b.Low) == s.Dim && len(b.High) == s.Dim {
+			floor := chartFloor * s.SingularValues[0]
+			l.low, l.high = append(l.low, log.of(max(b.Low[i], floor))), append(l.high, log.of(max(b.High[i], floor)))
+		}
 	}
 	if live := s.Metrics.LiveDims; live > 0 && live < len(l.points) {
 		l.ring = live - 1
@@ -230,10 +233,10 @@ func (l line) Plot(c draw.Canvas, p *plot.Plot) {
 	if l.low != nil {
 		var band []vg.Point
 		for i := range l.points {
-			band = append(band, vg.Point{X: x(float64(i)), Y: y(l.log.of(l.high[i]))})
+			band = append(band, vg.Point{X: x(float64(i)), Y: y(l.high[i])})
 		}
 		for i := len(l.points) - 1; i >= 0; i-- {
-			band = append(band, vg.Point{X: x(float64(i)), Y: y(l.log.of(max(l.low[i], 1e-300)))})
+			band = append(band, vg.Point{X: x(float64(i)), Y: y(l.low[i])})
 		}
 		c.FillPolygon(faded(l.style.Color), c.ClipPolygonXY(band))
 	}

@@ -139,6 +139,21 @@ func TestChartNotes(t *testing.T) {
 	}
 }
 
+// TestChartsContainTheirBands: what resampling says is never cut off, down to the floor.
+func TestChartsContainTheirBands(t *testing.T) {
+	s := curve("wide", 4, 4, 0, 1, 0)
+	s.Bootstrap = &Band{Replicates: 100}
+	for _, v := range s.SingularValues {
+		s.Bootstrap.Low, s.Bootstrap.High = append(s.Bootstrap.Low, v/50), append(s.Bootstrap.High, v*50)
+	}
+	s.Bootstrap.Low[3] = 0
+	p, _, _ := Chart{Log: Ln}.plot([]*Spectrum{s})
+	top, bottom := math.Log(s.Bootstrap.High[0]), math.Log(chartFloor*s.SingularValues[0])
+	if p.Y.Max < top || p.Y.Min > bottom || math.IsInf(p.Y.Min, -1) {
+		t.Errorf("the axis goes from %g to %g, the bands from %g to %g", p.Y.Min, p.Y.Max, bottom, top)
+	}
+}
+
 func ExampleChart() {
 	m, _ := NewMoments(3, true)
 	m.Add([]float64{

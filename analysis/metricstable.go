@@ -139,13 +139,13 @@ func MetricsTable(spectra []*Spectrum) [][]string {
 }
 
 // WriteMetricsCSV writes all metrics in long form, full precision: label, metric,
-// convention, value.
+// convention, value, then the spectrum's conventions.
 func WriteMetricsCSV(w io.Writer, spectra []*Spectrum) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"label", "metric", "convention", "value"})
+	c.Write([]string{"label", "metric", "convention", "value", "of", "samples", "normalized", "ddof"})
 	for _, s := range spectra {
 		for _, r := range measured([]*Spectrum{s}) {
-			c.Write([]string{s.Label, r.name, r.convention, number(r.of(s))})
+			c.Write(append([]string{s.Label, r.name, r.convention, number(r.of(s))}, s.conventions()...))
 		}
 	}
 	c.Flush()

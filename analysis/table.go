@@ -56,17 +56,24 @@ func (s *Spectrum) check() error {
 }
 
 // WriteCSV writes the spectra in long form, one line a dimension: label, index from
-// 0, singular value and its natural logarithm (-Inf for 0), full precision.
+// 0, singular value and its natural logarithm (-Inf for 0), full precision, then the
+// spectrum's conventions.
 func WriteCSV(w io.Writer, spectra []*Spectrum) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"label", "index", "singular_value", "ln_singular_value"})
+	c.Write([]string{"label", "index", "singular_value", "ln_singular_value", "of", "samples", "normalized", "ddof"})
 	for _, s := range spectra {
 		for i, v := range s.SingularValues {
-			c.Write([]string{s.Label, strconv.Itoa(i), number(v), number(math.Log(v))})
+			c.Write(append([]string{s.Label, strconv.Itoa(i), number(v), number(math.Log(v))}, s.conventions()...))
 		}
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// conventions are the columns that say what the rows are, how many, whether they were
+// scaled to unit length, and that their covariance was divided by N−ddof.
+func (s *Spectrum) conventions() []string {
+	return []string{s.Of, strconv.Itoa(s.Samples), strconv.FormatBool(s.Normalized), strconv.Itoa(s.DDOF)}
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -87,7 +87,7 @@ func TestSpectrumSkipsCorruptImages(t *testing.T) {
 		t.Errorf("the message is %q", r.err)
 	}
 	text, err := os.ReadFile(in("s.json"))
-	if err != nil || strings.Count(string(text), `"samples": 3`) != 2 {
+	if err != nil || strings.Count(string(text), `"samples": 3`) != 2 || strings.Count(string(text), `"of": "r"`) != 2 {
 		t.Errorf("%v, want two sources of 3 samples in\n%s", err, text)
 	}
 }

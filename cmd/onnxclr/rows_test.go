@@ -175,6 +175,38 @@ func TestSpectrumOptionsAddUp(t *testing.T) {
 	}
 }
 
+// A file that is not what its extension says is told what it looks to be.
+func TestFilesOfAnotherKind(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	saveArray(t, dir, "x.npy", []int{3, 2}, []float32{1, 2, 3, 5, 8, 13})
+	must(t, "spectrum", in("x.npy"), "-o", in("x.png"))
+	for copied, say := range map[string]string{
+		"x.npy x.csv":         "x.csv: looks to be a NumPy array, not what its extension says; as .npy it could be read",
+		"x.npy x.parquet":     "looks to be a NumPy array, not",
+		"x.npy x.safetensors": "looks to be a NumPy array, not",
+		"x.npy x.npz":         "looks to be a NumPy array, not",
+		"x.png y.npy":         "y.npy: looks to be a PNG image, not what its extension says",
+		"x.png y.csv":         "looks to be a PNG image, not",
+		"x.png y.png":         "y.png: looks to be a PNG image",
+	} {
+		from, to, _ := strings.Cut(copied, " ")
+		b, err := os.ReadFile(in(from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(in(to), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, exitFailed, say, "spectrum", in(to), "-o", in("s.png"))
+	}
+	if err := os.WriteFile(in("t.npy"), []byte("1,2\n3,5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, exitFailed, "looks to be text, not what its extension says; as .csv", "spectrum", in("t.npy"), "-o", in("s.png"))
+	refused(t, exitFailed, "looks to be a PNG image", "spectrum", in("x.npy"), "-o", in("s.png"), "--class-labels", in("y.npy"))
+}
+
 // A model and images give what embed and spectrum give one after the other.
 func TestSpectrumOfAModel(t *testing.T) {
 	dir := t.TempDir()
@@ -182,7 +214,7 @@ func TestSpectrumOfAModel(t *testing.T) {
 	must(t, "convert", basic(t), "-o", in("m.onnx"))
 	images := []string{"--data", "generated:textures?train=16&test=40&size=24", "--image-size", "16"}
 	must(t, append([]string{"embed", "--model", in("m.onnx"), "-o", in("r.npy")}, images...)...)
-	want := must(t, "spectrum", in("r.npy"), "--label", "x", "-o", in("s.png"), "--json", "-", "-q").out
+	want := must(t, "spectrum", in("r.npy"), "--of", "r", "--label", "x", "-o", in("s.png"), "--json", "-", "-q").out
 	base := append([]string{"spectrum", in("m.onnx"), "--label", "x", "-o", in("s.png"), "--force", "--json", "-", "-q"}, images...)
 	if got := must(t, base...).out; got != want {
 		t.Errorf("the model's own spectrum differs:\n%s\n%s", got, want)

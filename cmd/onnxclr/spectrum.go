@@ -75,10 +75,10 @@ they are (--normalize=false).`,
 		f.BoolVar(&o.normalize, "normalize", true, "scale rows to unit length first")
 		f.IntVar(&o.ddof, "ddof", 1, "the covariance is divided by N−ddof, `0 or 1`")
 		f.StringVar(&o.log, "log", "ln", "logarithm of the vertical axis, `ln or log10`")
-		f.StringVar(&o.of, "of", "", "what the rows are, `r, z` or a word, for the axis")
+		f.StringVar(&o.of, "of", "", "what the rows are, `r, z` or a word, for the axis and the files (default: of models, what --data computes)")
 		f.BoolVar(&o.metrics, "metrics", false, "compute the other metrics too, those of pairs on a sample of 2048 rows")
 		f.BoolVar(&o.exact, "exact-rank", false, "compute rank and condition number from the centred rows themselves (QR), where small ones matter: their covariance squares them and hides what is below 1e-8; slower")
-		f.StringVar(&o.metricsCSV, "metrics-csv", "", "write all metrics to this `file` as CSV; - for standard output")
+		f.StringVar(&o.metricsCSV, "metrics-csv", "", "write all metrics and their conventions to this `file` as CSV, a row each; - for standard output")
 		f.StringVar(&o.cumulativeChart, "cumulative-chart", "", "draw the cumulative explained variance to this `file`: .png, .svg or .pdf")
 		f.StringVar(&o.metricsChart, "metrics-chart", "", "draw RankMe, effective rank and live dimensions, a row a source, to this `file`: .png, .svg or .pdf; with --bootstrap their intervals")
 		f.IntVar(&o.bootstrap, "bootstrap", 0, "`number` of resamplings of the rows for bands and intervals of 95 %; each reads the source again")
@@ -95,7 +95,7 @@ they are (--normalize=false).`,
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
 		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows (of --gradient: the run's)")
 		f.StringVar(&o.json, "json", "", "write spectra and metrics to this `file` as JSON; - for standard output")
-		f.StringVar(&o.csv, "csv", "", "write the singular values to this `file` as CSV; - for standard output")
+		f.StringVar(&o.csv, "csv", "", "write the singular values to this `file` as CSV, a row each with what they are of and their conventions; - for standard output")
 		f.IntVar(&o.dpi, "dpi", 200, "dots an inch of a .png")
 		f.BoolVar(&o.force, "force", false, "replace existing outputs")
 		return o.run
@@ -137,7 +137,7 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 			return err
 		}
 		for _, s := range more {
-			s.Of = o.of
+			s.Of = cmp.Or(o.of, s.Of)
 		}
 		spectra = append(spectra, more...)
 	}

@@ -89,6 +89,7 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", path, names[k], err)
 		}
+		s.Of = names[k]
 		spectra = append(spectra, s)
 	}
 	return spectra, nil

@@ -97,9 +97,21 @@ func (o *spectrumOptions) modelSpectra(ctx context.Context, t *terminal, source,
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", path, named[tensor], err)
 		}
+		s.Of = rowsOf(named[tensor])
 		spectra = append(spectra, s)
 	}
 	return spectra, nil
+}
+
+// rowsOf is what the rows of a tensor are called: r and z as in the paper.
+func rowsOf(tensor string) string {
+	switch tensor {
+	case importer.RepresentationName:
+		return "r"
+	case importer.EmbeddingName:
+		return "z"
+	}
+	return tensor
 }
 
 // compareSizes warns where a source sees images of another size than the first did.
