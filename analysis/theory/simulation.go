@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
 	"onnxclr/internal/stream"
@@ -19,12 +21,11 @@ type Simulation struct {
 	layers []layer
 	pool   []float64 // [Pool,Dim]
 	order  []int     // of the pool; the first Batch are the batch
-	noise  []noise
-	draw   *rand.Rand
-	source *stream.Normals // of draw
+	noise  noise
+	draw   *rand.Rand      // of batches
+	source *stream.Normals // of noise
 
 	loss   *lossState
-	drawn  []float64   // standard normal numbers for the batch's noise
 	inputs []float64   // [2·Batch,Dim], the batch's two views
 	outs   [][]float64 // of every layer, [2·Batch,Dim]
 	chain  [][]float64 // of linear networks: the product of every layer and those below
@@ -33,10 +34,13 @@ type Simulation struct {
 	value  float64     // the loss of the step made last
 }
 
-// noise is what a number of a sample is augmented by: the first sample's is at.
+// noise is what the augmentation adds: to coordinates from a first one on, whose
+// deviations it has, the numbers drawn, [Batch,len(deviation)] of one view or of both.
 type noise struct {
-	at        int
-	deviation float64
+	first     int
+	deviation []float64
+	drawn     []float64
+	even      bool // deviations are equal
 }
 
 // layer is y = W·x + b, W [Dim,Dim] row-major.
@@ -52,23 +56,14 @@ func New(c Config) (*Simulation, error) {
 	}
 	d, rows := c.Dim, 2*c.Batch
 	s := &Simulation{
-		config: c, source: stream.NewNormals(c.Seed, "theory steps"),
+		config: c, noise: c.newNoise(),
+		draw: stream.New(c.Seed, "theory steps"), source: stream.NewNormals(c.Seed, "theory noise"),
 		pool:   gaussian(stream.New(c.Seed, "theory data"), c.Pool*d, math.Sqrt(c.Variance)),
 		inputs: make([]float64, rows*d), grad: make([]float64, rows*d), below: make([]float64, max(rows, 2*d)*d),
 	}
-	s.draw = rand.New(s.source)
 	for i := range c.Pool {
 		s.order = append(s.order, i)
 	}
-	for k, v := range c.Noise {
-		switch {
-		case v > 0 && c.BothViews:
-			s.noise = append(s.noise, noise{c.Batch*d + k, math.Sqrt(v / 2)}, noise{k, math.Sqrt(v / 2)})
-		case v > 0:
-			s.noise = append(s.noise, noise{c.Batch*d + k, math.Sqrt(v)})
-		}
-	}
-	s.drawn = make([]float64, c.Batch*len(s.noise))
 	for l := range c.Layers {
 		s.layers = append(s.layers, c.newLayer(stream.New(c.Seed, "theory weights", uint64(l))))
 	}
@@ -76,6 +71,23 @@ func New(c Config) (*Simulation, error) {
 	var err error
 	s.loss, err = newLossState(c.Loss, c.Temperature, c.Batch, d)
 	return s, err
+}
+
+func (c *Config) newNoise() noise {
+	positive := func(v float64) bool { return v > 0 }
+	n := noise{first: max(slices.IndexFunc(c.Noise, positive), 0)}
+	numbers, share := c.Batch, 1.0
+	if c.BothViews {
+		numbers, share = 2*c.Batch, 0.5
+	}
+	if slices.ContainsFunc(c.Noise, positive) {
+		for _, v := range c.Noise[n.first:] {
+			n.deviation = append(n.deviation, math.Sqrt(share*v))
+		}
+	}
+	n.drawn = make([]float64, numbers*len(n.deviation))
+	n.even = !slices.ContainsFunc(n.deviation, func(v float64) bool { return v != n.deviation[0] })
+	return n
 }
 
 func gaussian(r *rand.Rand, n int, deviation float64) []float64 {
@@ -176,21 +188,30 @@ func (s *Simulation) Step() error {
 // sample draws the batch and its two views: everything is drawn first, so that the rows,
 // which lie far apart in the pool, are fetched without waiting for each other.
 func (s *Simulation) sample() {
-	d, n, each := s.config.Dim, s.config.Batch, len(s.noise)
+	d, n := s.config.Dim, s.config.Batch
 	for i := range n {
 		j := i + s.draw.IntN(len(s.order)-i)
 		s.order[i], s.order[j] = s.order[j], s.order[i]
-		s.source.Fill(s.drawn[i*each : (i+1)*each])
 	}
+	s.source.Fill(s.noise.drawn)
 	for i, j := range s.order[:n] {
 		x := s.pool[j*d : (j+1)*d]
 		copy(s.inputs[i*d:], x)
 		copy(s.inputs[(n+i)*d:], x)
 	}
-	for i := range n {
-		sample, drawn := s.inputs[i*d:], s.drawn[i*each:(i+1)*each]
-		for k, v := range s.noise {
-			sample[v.at] += v.deviation * drawn[k]
+	each := len(s.noise.deviation)
+	view := s.inputs[n*d:]
+	if s.config.BothViews {
+		view = s.inputs
+	}
+	if s.noise.even && each == d {
+		floats.AddScaled(view, s.noise.deviation[0], s.noise.drawn)
+		return
+	}
+	for i := 0; i*each < len(s.noise.drawn); i++ {
+		drawn, x := s.noise.drawn[i*each:(i+1)*each], view[i*d+s.noise.first:][:each]
+		for k, v := range s.noise.deviation[:each] {
+			x[k] += v * drawn[k]
 		}
 	}
 }

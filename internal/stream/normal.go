@@ -3,103 +3,130 @@ package stream
 import (
 	"math"
 	"math/bits"
+	"math/rand/v2"
 )
 
-// Normals is a stream that draws normal numbers many at a time. It is the source that
-// Source returns, and its numbers are those of NormFloat64 over it.
-type Normals struct{ hi, lo uint64 }
+// Normals is a stream of standard normal numbers that are drawn many at a time, the same
+// on every machine: the method of Box and Muller on numbers of 52 bits, so that none is
+// beyond 8.5, of eight generators xoshiro256++ (Blackman, Vigna, 2019) side by side.
+type Normals struct {
+	state [4][8]uint64 // of every generator its four words
+}
 
 // NewNormals returns the stream of this seed, purpose and coordinates.
 func NewNormals(seed uint64, purpose string, coords ...uint64) *Normals {
-	hi, lo := words(seed, purpose, coords)
-	return &Normals{hi, lo}
+	var n Normals
+	source := rand.NewPCG(words(seed, purpose, coords))
+	for i := range n.state {
+		for lane := range n.state[i] {
+			n.state[i][lane] = source.Uint64()
+		}
+	}
+	return &n
 }
 
-// Uint64 returns the next 64 bits: Normals is a rand.Source.
-func (n *Normals) Uint64() uint64 {
-	n.hi, n.lo = next(n.hi, n.lo)
-	return output(n.hi, n.lo)
-}
-
-// next and output are the steps of math/rand/v2's PCG-DXSM.
-func next(hi, lo uint64) (uint64, uint64) {
-	const mulHi, mulLo, incHi, incLo = 2549297995355413924, 4865540595714422341, 6364136223846793005, 1442695040888963407
-	h, l := bits.Mul64(lo, mulLo)
-	h += hi*mulLo + lo*mulHi
-	l, c := bits.Add64(l, incLo, 0)
-	h, _ = bits.Add64(h, incHi, c)
-	return h, l
-}
-
-func output(hi, lo uint64) uint64 {
-	hi ^= hi >> 32
-	hi *= 0xda942042e4dd58b5
-	hi ^= hi >> 48
-	return hi * (lo | 1)
-}
-
-// Fill draws standard normal numbers by the ziggurat method (Marsaglia, Tsang, 2000).
+// Fill draws numbers in blocks of 16; what is left of a last block is dropped.
 func (n *Normals) Fill(to []float64) {
-	hi, lo := n.hi, n.lo
-	for i := 0; i < len(to); {
-		hi, lo = next(hi, lo)
-		u := output(hi, lo)
-		j, strip := int32(u), u>>32&127
-		x := float64(j) * ziggurat.width[strip]
-		if max(j, -j) >= ziggurat.inside[strip] {
-			n.hi, n.lo = hi, lo
-			var accepted bool
-			x, accepted = n.edge(j, int(strip), x)
-			hi, lo = n.hi, n.lo
-			if !accepted {
-				continue
-			}
-		}
-		to[i] = x
-		i++
+	whole := len(to) / block
+	n.blocks(to, whole)
+	if rest := to[whole*block:]; len(rest) > 0 {
+		var last [block]float64
+		n.blocks(last[:], 1)
+		copy(rest, last[:])
 	}
-	n.hi, n.lo = hi, lo
 }
 
-// edge decides on a number that its strip does not hold whole; the base strip goes on
-// to infinity.
-func (n *Normals) edge(j int32, strip int, x float64) (float64, bool) {
-	uniform := func() float64 { return float64(n.Uint64()<<11>>11) / (1 << 53) }
-	if strip == 0 {
-		for {
-			x := -math.Log(uniform()) * (1.0 / tail)
-			if y := -math.Log(uniform()); y+y >= x*x {
-				return math.Copysign(tail+x, float64(j)), true
-			}
+// block is how many numbers come of one step of all generators.
+const block = 16
+
+// portable draws blocks, as does, bit by bit, the assembly. Where a product is added to
+// something it is by math.FMA, lest that depended on the compiler.
+func (n *Normals) portable(to []float64, blocks int) {
+	for at := range blocks {
+		for lane := range 8 {
+			along, across := transform(n.next(lane), n.next(lane))
+			to[at*block+lane], to[at*block+8+lane] = along, across
 		}
 	}
-	z := &ziggurat.height
-	return x, z[strip]+float32(uniform())*(z[strip-1]-z[strip]) < float32(math.Exp(-.5*x*x))
 }
 
-// tail is where the base strip's tail begins.
-const tail = 3.442619855899
+// next is a step of xoshiro256++.
+func (n *Normals) next(lane int) uint64 {
+	s := &n.state
+	result := bits.RotateLeft64(s[0][lane]+s[3][lane], 23) + s[0][lane]
+	t := s[1][lane] << 17
+	s[2][lane] ^= s[0][lane]
+	s[3][lane] ^= s[1][lane]
+	s[1][lane] ^= s[2][lane]
+	s[0][lane] ^= s[3][lane]
+	s[2][lane] ^= t
+	s[3][lane] = bits.RotateLeft64(s[3][lane], 45)
+	return result
+}
 
-// ziggurat holds the strips: of 31 bits with a sign the bound below which a number is
-// inside, the width of one bit, and the height of the upper edge. Widths and heights are
-// float32, as in math/rand/v2.
-var ziggurat = func() (z struct {
-	inside [128]int32
-	width  [128]float64
-	height [128]float32
-}) {
-	const area, unit = 9.91256303526217e-3, 1 << 31
-	density := func(x float64) float64 { return math.Exp(-.5 * x * x) }
-	right, outer := tail, tail
-	base := area / density(right)
-	z.inside[0], z.inside[1] = int32(right/base*unit), 0
-	z.width[0], z.width[127] = float64(float32(base/unit)), float64(float32(right/unit))
-	z.height[0], z.height[127] = 1, float32(density(right))
-	for i := 126; i >= 1; i-- {
-		right = math.Sqrt(-2 * math.Log(area/right+density(right)))
-		z.inside[i+1] = int32(right / outer * unit)
-		outer = right
-		z.width[i], z.height[i] = float64(float32(right/unit)), float32(density(right))
+// transform returns √(−2·ln u)·(±cos πv, sin πv), u from 0, which it is not, to 1, and v
+// from −½ to ½, with polynomials that are exact to 1e-12.
+func transform(first, second uint64) (along, across float64) {
+	c := &constants
+	number := math.Float64frombits
+	u := number(c[two]) - number(first>>12|c[one])
+	i := math.Float64bits(u) + c[offset]
+	e := number(i>>52|c[magic]) - number(c[bias])       // u = 2^e·(1 + f)
+	f := number(i&c[mantissa]+c[root]) - number(c[one]) // from √½ − 1 to √2 − 1
+	radius := math.Sqrt(math.FMA(polynomial(c[logarithm:cosine], f), f, e*number(c[log2])))
+	v := number(second>>12|c[one]) - number(c[threeHalves])
+	w := v * v
+	along = math.Float64frombits(math.Float64bits(radius*polynomial(c[cosine:sine], w)) ^ second<<52&c[sign])
+	return along, radius * (v * polynomial(c[sine:], w))
+}
+
+func polynomial(coefficients []uint64, x float64) float64 {
+	last := len(coefficients) - 1
+	y := math.Float64frombits(coefficients[last])
+	for i := last - 1; i >= 0; i-- {
+		y = math.FMA(y, x, math.Float64frombits(coefficients[i]))
 	}
-	return z
+	return y
+}
+
+// The places of the constants.
+const (
+	one = iota
+	two
+	threeHalves
+	offset
+	mantissa
+	root
+	magic
+	bias
+	log2
+	sign
+	logarithm                  // the coefficients of −2·ln(1+f)/f
+	cosine    = logarithm + 15 // of cos π√w
+	sine      = cosine + 7     // of sin(π√w)/√w
+)
+
+// constants are numbers of transform as bits. The coefficients interpolate at Chebyshev's
+// points.
+var constants = func() (c [sine + 7]uint64) {
+	c[offset], c[mantissa], c[root], c[sign] = 1023<<52-rootHalf, 1<<52-1, rootHalf, 1<<63
+	put := func(place int, numbers ...float64) {
+		for i, x := range numbers {
+			c[place+i] = math.Float64bits(x)
+		}
+	}
+	put(one, 1, 2, 1.5)
+	put(magic, 1<<52, 1<<52+1023, -2*math.Ln2)
+	put(logarithm, -2.0000000000004343, 0.9999999999702511, -0.666666666228345, 0.5000000086625634,
+		-0.40000007611025873, 0.3333326446758624, -0.2857091652187236, 0.25002150799048073,
+		-0.22238826105935716, 0.1997473233792007, -0.17908325575125042, 0.1663487042175958,
+		-0.17500810479518172, 0.16935752830086576, -0.08545601448582796)
+	put(cosine, 0.9999999999992479, -4.93480220024985, 4.0587121075374375, -1.3352623152615726,
+		0.23532543658773233, -0.025776316427394044, 0.0018399894373793194)
+	put(sine, 3.141592653589635, -5.167712779987959, 2.550164035906744, -0.5992644339357178,
+		0.08214479467058852, -0.007364005471959542, 0.0004474920847505261)
+	return c
 }()
+
+// rootHalf is a number near √½, as bits.
+const rootHalf = 0x3fe6a09e00000000

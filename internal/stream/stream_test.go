@@ -1,9 +1,6 @@
 package stream
 
-import (
-	"math/rand/v2"
-	"testing"
-)
+import "testing"
 
 func TestStreamsAreNamed(t *testing.T) {
 	first := func(seed uint64, purpose string, c ...uint64) uint64 { return New(seed, purpose, c...).Uint64() }
@@ -49,31 +46,4 @@ func TestNeighboursAreIndependent(t *testing.T) {
 	if corr := prod / n * 12; corr < -.03 || corr > .03 {
 		t.Errorf("correlation of neighbours %.4f, want 0", corr)
 	}
-}
-
-// Normals are the numbers of math/rand/v2, however many are drawn at a time.
-func TestNormalsAreNormFloat64(t *testing.T) {
-	want, source := New(11, "test", 4), NewNormals(11, "test", 4)
-	got := rand.New(source)
-	values := make([]float64, 1000)
-	for i := range 3000 {
-		part := values[:1+i%len(values)]
-		source.Fill(part)
-		for j, v := range part {
-			if w := want.NormFloat64(); v != w {
-				t.Fatalf("number %d of draw %d is %v, want %v", j, i, v, w)
-			}
-		}
-		if g, w := got.IntN(1000), want.IntN(1000); g != w {
-			t.Fatalf("the whole number after draw %d is %d, want %d", i, g, w)
-		}
-	}
-}
-
-func BenchmarkNormals(b *testing.B) {
-	source, values := NewNormals(1, "test"), make([]float64, 16)
-	for b.Loop() {
-		source.Fill(values)
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/16, "ns/number")
 }
