@@ -39,7 +39,7 @@ def uniform(scale=0.25):
     return scale * (2 * torch.rand(D, D) - 1)
 
 
-def case(layers, init, loss, rate, variance, noise, both):
+def case(layers, init, loss, rate, variance, noise, both, relu=False):
     torch.manual_seed(0)
     weights = [init().requires_grad_() for _ in range(layers)]
     pool = variance**0.5 * torch.randn(POOL, D)
@@ -51,7 +51,9 @@ def case(layers, init, loss, rate, variance, noise, both):
         a, b = x, x + deviation * torch.randn(N, D)
         if both:
             a = x + deviation * torch.randn(N, D)
-        for w in weights:
+        for i, w in enumerate(weights):
+            if relu and i > 0:
+                a, b = a.relu(), b.relu()
             a, b = a @ w.T, b @ w.T
         value = loss(a, b)
         optimizer.zero_grad()
@@ -63,9 +65,12 @@ def case(layers, init, loss, rate, variance, noise, both):
 
 CASES = {
     "strong augmentation (1 layer, eq2)": (1, uniform, eq2, 0.05, 0.5, torch.cat([torch.zeros(D // 2), torch.ones(D // 2)]), False),
+    "alignment (2 layers, eq2)": (2, lambda: 0.3 * spectral(0.1), eq2, 0.1, 1.0, torch.linspace(0.05, 0.5, D), False),
     "dynamics (2 layers, eq2)": (2, spectral, eq2, 0.05, 1.0, torch.full((D,), 1e-3), False),
-    "depth (4 layers, dot)": (4, spectral, dot, 0.01, 1.0, torch.full((D,), 1e-6), True),
 }
+for relu in False, True:
+    for layers in 1, 2, 3, 4:
+        CASES[f"depth ({layers} layers, dot{', ReLU' * relu})"] = (layers, spectral, dot, 0.01, 1.0, torch.full((D,), 1e-6), True, relu)
 
 
 def main():

@@ -33,17 +33,16 @@ func Covariances(x, xp, z, zp *mat.Dense) (data, augmentation *mat.SymDense, err
 	if err != nil {
 		return nil, nil, err
 	}
-	_, symmetric := s.alphas(packed(z), packed(zp))
-	s.laplacian(symmetric)
+	s.alphas(packed(z), packed(zp))
 	return s.covariances(packed(x), packed(xp), d)
 }
 
-// covariances is Covariances after laplacian.
+// covariances is Covariances after alphas.
 func (s *lossState) covariances(x, xp []float64, d int) (data, augmentation *mat.SymDense, err error) {
 	n := s.n
 	scale := 1 / float64(n)
 	weighted, sum := make([]float64, n*d), make([]float64, d*d)
-	gemm(blas.NoTrans, blas.NoTrans, n, d, n, -scale, s.e, n, x, d, 0, weighted, d) // Σ̂₀ = xᵀLx
+	s.halfLaplacian(x, d, -2*scale, weighted) // Σ̂₀ = xᵀLx
 	gemm(blas.Trans, blas.NoTrans, d, d, n, 1, x, d, weighted, d, 0, sum, d)
 	data = mat.NewSymDense(d, nil)
 	symmetrise(data, sum)

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
@@ -26,12 +25,13 @@ type Simulation struct {
 	source *stream.Normals // of noise
 
 	loss   *lossState
-	inputs []float64   // [2·Batch,Dim], the batch's two views
-	outs   [][]float64 // of every layer, [2·Batch,Dim]
-	chain  [][]float64 // of linear networks: the product of every layer and those below
-	grad   []float64   // with respect to the outputs of a layer
-	below  []float64   // … of the layer below
-	value  float64     // the loss of the step made last
+	inputs []float64    // [2·Batch,Dim], the batch's two views
+	outs   [][]float64  // of every layer, [2·Batch,Dim]
+	chain  [][]float64  // of the linear end: the product of every layer and those below
+	grad   []float64    // with respect to the outputs of a layer
+	below  []float64    // … of the layer below
+	square [3][]float64 // [Dim,Dim], the first what evalMap says of C
+	value  float64      // the loss of the step made last
 }
 
 // noise is what the augmentation adds: to coordinates from a first one on, whose
@@ -59,7 +59,7 @@ func New(c Config) (*Simulation, error) {
 		config: c, noise: c.newNoise(),
 		draw: stream.New(c.Seed, "theory steps"), source: stream.NewNormals(c.Seed, "theory noise"),
 		pool:   gaussian(stream.New(c.Seed, "theory data"), c.Pool*d, math.Sqrt(c.Variance)),
-		inputs: make([]float64, rows*d), grad: make([]float64, rows*d), below: make([]float64, max(rows, 2*d)*d),
+		inputs: make([]float64, rows*d), grad: make([]float64, rows*d), below: make([]float64, rows*d),
 	}
 	for i := range c.Pool {
 		s.order = append(s.order, i)
@@ -96,16 +96,6 @@ func gaussian(r *rand.Rand, n int, deviation float64) []float64 {
 		v[i] = deviation * r.NormFloat64()
 	}
 	return v
-}
-
-// allocate makes room for the outputs of so many rows.
-func (s *Simulation) allocate(rows int) {
-	d := s.config.Dim
-	for range s.layers {
-		s.outs = append(s.outs, make([]float64, rows*d))
-		s.chain = append(s.chain, make([]float64, d*d))
-	}
-	s.chain[0] = s.layers[0].w
 }
 
 func (c *Config) newLayer(r *rand.Rand) layer {
@@ -176,7 +166,7 @@ func uniformFactors(r *rand.Rand, d int) (u, v *mat.Dense) {
 // not finite; the weights are then those before the step.
 func (s *Simulation) Step() error {
 	s.sample()
-	s.value = s.loss.eval(s.forward(s.inputs), s.grad)
+	s.value = s.evaluate()
 	if math.IsNaN(s.value) || math.IsInf(s.value, 0) {
 		return fmt.Errorf("step %d: loss %v: %w; try a smaller learning rate", s.step, s.value, ErrDiverged)
 	}
@@ -213,92 +203,6 @@ func (s *Simulation) sample() {
 		for k, v := range s.noise.deviation[:each] {
 			x[k] += v * drawn[k]
 		}
-	}
-}
-
-// linear reports whether the network is the product of its matrices. One product with
-// the batch then takes the place of one a layer, forward as backward.
-func (c *Config) linear() bool { return !c.ReLU && !c.Bias }
-
-// forward returns the embeddings of rows of inputs, which stay in outs.
-func (s *Simulation) forward(x []float64) []float64 {
-	d := s.config.Dim
-	rows := len(x) / d
-	if s.config.linear() {
-		for l := 1; l < len(s.layers); l++ {
-			gemm(blas.NoTrans, blas.NoTrans, d, d, d, 1, s.layers[l].w, d, s.chain[l-1], d, 0, s.chain[l], d)
-		}
-		z := s.outs[0][:rows*d]
-		gemm(blas.NoTrans, blas.Trans, rows, d, d, 1, x, d, s.chain[len(s.chain)-1], d, 0, z, d)
-		return z
-	}
-	for l, layer := range s.layers {
-		y := s.outs[l][:rows*d]
-		gemm(blas.NoTrans, blas.Trans, rows, d, d, 1, x, d, layer.w, d, 0, y, d)
-		for i := 0; layer.b != nil && i < rows; i++ {
-			row := y[i*d : i*d+d]
-			for k, b := range layer.b {
-				row[k] += b
-			}
-		}
-		if s.config.ReLU && l < len(s.layers)-1 {
-			for i, v := range y {
-				y[i] = max(v, 0)
-			}
-		}
-		x = y
-	}
-	return x
-}
-
-// descend takes the gradient of the embeddings in grad back through the layers and
-// moves each by it.
-func (s *Simulation) descend(rate float64) {
-	d, rows := s.config.Dim, len(s.inputs)/s.config.Dim
-	grad, below := s.grad, s.below
-	if s.config.linear() {
-		s.descendLinear(rate)
-		return
-	}
-	for l := len(s.layers) - 1; l >= 0; l-- {
-		layer, x := s.layers[l], s.inputs
-		if l > 0 {
-			x = s.outs[l-1]
-			gemm(blas.NoTrans, blas.NoTrans, rows, d, d, 1, grad, d, layer.w, d, 0, below, d)
-			if s.config.ReLU {
-				for i, v := range x {
-					if v <= 0 {
-						below[i] = 0
-					}
-				}
-			}
-		}
-		gemm(blas.Trans, blas.NoTrans, d, d, rows, -rate, grad, d, x, d, 1, layer.w, d)
-		if layer.b != nil {
-			for i := range rows {
-				for k, g := range grad[i*d : i*d+d] {
-					layer.b[k] -= rate * g
-				}
-			}
-		}
-		grad, below = below, grad
-	}
-}
-
-// descendLinear is descend by the gradient of the product of all layers: that of one of
-// them is the others' transposes on either side of it.
-func (s *Simulation) descendLinear(rate float64) {
-	d, rows := s.config.Dim, len(s.inputs)/s.config.Dim
-	g, next := s.below[:d*d], s.below[d*d:2*d*d]
-	gemm(blas.Trans, blas.NoTrans, d, d, rows, -rate, s.grad, d, s.inputs, d, 0, g, d)
-	for l := len(s.layers) - 1; l > 0; l-- {
-		w := s.layers[l].w
-		gemm(blas.Trans, blas.NoTrans, d, d, d, 1, w, d, g, d, 0, next, d)
-		gemm(blas.NoTrans, blas.Trans, d, d, d, 1, g, d, s.chain[l-1], d, 1, w, d)
-		g, next = next, g
-	}
-	for i, v := range g {
-		s.layers[0].w[i] += v
 	}
 }
 

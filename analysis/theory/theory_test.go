@@ -2,6 +2,7 @@ package theory
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -58,16 +59,19 @@ func TestGradientsOfEmbeddings(t *testing.T) {
 // gradient, bias and ReLU included.
 func TestGradientsOfWeights(t *testing.T) {
 	for _, c := range []Config{
-		{Layers: 1, Bias: true}, {Layers: 2}, {Layers: 3, ReLU: true, Bias: true}, {Layers: 4},
+		{Layers: 1, Bias: true}, {Layers: 2}, {Layers: 2, Loss: Dot}, {Layers: 2, Loss: InfoNCE}, {Layers: 3, ReLU: true, Bias: true}, {Layers: 3, ReLU: true, Loss: Dot}, {Layers: 4},
 	} {
 		base := toy()
 		base.Layers, base.ReLU, base.Bias, base.Init.Scale = c.Layers, c.ReLU, c.Bias, 0.7
+		if c.Loss != "" {
+			base.Loss = c.Loss
+		}
 		if c.Bias { // Eq2 sees no translation: the last bias has no gradient
 			base.Loss = Dot
 		}
 		s := mustNew(t, base)
 		s.sample()
-		at := func() float64 { return s.loss.eval(s.forward(s.inputs), s.grad) }
+		at := s.evaluate
 		before := s.copyWeights()
 		at()
 		s.descend(1)
@@ -137,7 +141,7 @@ func TestGradientIsMinusWX(t *testing.T) {
 	diff.Sub(data, augmentation)
 	w := s.Weight(0)
 	want.Mul(w, &diff)
-	s.loss.eval(z, s.grad)
+	s.evaluate()
 	s.descend(1)
 	var got mat.Dense
 	got.Sub(s.Weight(0), w) // −G
@@ -309,8 +313,9 @@ func TestDivergenceIsAnError(t *testing.T) {
 	}
 }
 
+// BenchmarkStep has the cases of bench/theory_torch.py.
 func BenchmarkStep(b *testing.B) {
-	for name, c := range map[string]Config{"strong augmentation": StrongAugmentation(1), "dynamics": Dynamics(), "depth": Depth(4, false)} {
+	step := func(name string, c Config) {
 		b.Run(name, func(b *testing.B) {
 			s := mustNew(b, c)
 			for b.Loop() {
@@ -319,5 +324,14 @@ func BenchmarkStep(b *testing.B) {
 				}
 			}
 		})
+	}
+	step("strong augmentation", StrongAugmentation(1))
+	step("alignment", Alignment())
+	step("dynamics", Dynamics())
+	for layers := 1; layers <= 4; layers++ {
+		step(fmt.Sprintf("depth %d", layers), Depth(layers, false))
+	}
+	for layers := 2; layers <= 4; layers++ { // one is linear
+		step(fmt.Sprintf("depth %d, ReLU", layers), Depth(layers, true))
 	}
 }

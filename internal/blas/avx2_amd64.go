@@ -16,11 +16,23 @@ func tile5AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, l
 
 func tile6AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
+func power1AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+
+func power2AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+
+func power3AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+
+func power4AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+
 func transposeAVX2(from *float64, ldf int, to *float64, ldt int, n int)
 
 func expSumAVX2(values *float64, n int, top float64) float64
 
-func weighAVX2(values *float64, weights *float64, n int, own float64) float64
+func weighAVX2(a *float64, lda int, n int, weights *float64, own *float64, sums *float64, out *float64)
+
+func rectifyAVX2(values *float64, n int)
+
+func gateAVX2(values *float64, by *float64, n int)
 
 func symmetricRowsAVX2(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 

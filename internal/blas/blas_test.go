@@ -181,17 +181,23 @@ func TestTranspose(t *testing.T) {
 
 func TestWeigh(t *testing.T) {
 	r := rand.New(rand.NewPCG(17, 18))
-	for _, m := range machines() {
-		for n := range 40 {
-			values, weights, want := random(r, n), random(r, n), make([]float64, n)
-			var total float64
-			for i, v := range values {
-				want[i] = v * (weights[i] + 0.7)
-				total += want[i]
+	for _, mach := range machines() {
+		for m := range 10 {
+			for n := m; n < 40; n++ {
+				ld := n + 3
+				a, weights, across, sums := random(r, m*ld), random(r, m), random(r, n), random(r, n)
+				want, totals := append([]float64(nil), a...), append([]float64(nil), sums...)
+				for i := range m {
+					for j := range n {
+						want[i*ld+j] *= weights[i] + across[j]
+						totals[i] += want[i*ld+j]
+						totals[j] += want[i*ld+j]
+					}
+				}
+				mach.weighAll(m, n, a, ld, weights, across, sums)
+				near(t, mach.name, 1, a, want)
+				near(t, mach.name, 2*n, sums, totals)
 			}
-			sum := m.weighAll(values, weights, 0.7)
-			near(t, m.name, 1, values, want)
-			near(t, m.name, n, []float64{sum}, []float64{total})
 		}
 	}
 }

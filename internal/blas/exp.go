@@ -22,23 +22,3 @@ func (mach *machine) expAll(values []float64, top float64) float64 {
 	}
 	return sum
 }
-
-// Weigh multiplies each value by its weight plus own and returns the sum of the results;
-// its order depends on the length alone.
-func Weigh(values, weights []float64, own float64) float64 {
-	return used.weighAll(values, weights, own)
-}
-
-func (mach *machine) weighAll(values, weights []float64, own float64) float64 {
-	weights = weights[:len(values)]
-	whole := len(values) / mach.expStep * mach.expStep
-	var sum float64
-	if whole > 0 {
-		sum = mach.weigh(&values[0], &weights[0], whole, own)
-	}
-	for i := whole; i < len(values); i++ {
-		values[i] *= weights[i] + own
-		sum += values[i]
-	}
-	return sum
-}

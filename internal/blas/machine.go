@@ -5,15 +5,19 @@ import "unsafe"
 // machine is one implementation of the inner loops; portable.go says what they do.
 type machine struct {
 	name       string
-	rows, cols int        // of the largest tile
-	tiles      []tileFunc // by their rows
+	rows, cols int         // of the largest tile
+	tiles      []tileFunc  // by their rows
+	powers     []powerFunc // by their rows, of as many columns
 	// transpose writes lanes lines of n numbers, ldf apart, as n lines of lanes numbers,
 	// ldt apart; n is a multiple of lanes.
 	transpose     func(from *float64, ldf int, to *float64, ldt, n int)
 	lanes         int
-	weigh         func(values, weights *float64, n int, own float64) float64
+	weigh         func(a *float64, lda, n int, weights, own, sums, out *float64)
+	weighStep     int // weigh takes multiples of this
 	expSum        func(values *float64, n int, top float64) float64
-	expStep       int // expSum and weigh take multiples of this
+	rectify       func(values *float64, n int)
+	gate          func(values, by *float64, n int)
+	expStep       int // expSum, rectify and gate take multiples of this
 	symmetricRows func(a *float64, lda, n int, x, y, s, out *float64)
 	symmetricStep int // … and symmetricRows of this
 	rotate        func(z *float64, ld, n int, cs *float64)
@@ -29,6 +33,10 @@ type machine struct {
 // not read c if beta is 0: the numbers of a that one row needs are lda apart, those of
 // neighbouring rows step apart; b has k lines of cols numbers, ldb apart.
 type tileFunc func(a, b, c *float64, step, lda, ldb, ldc, k int, alpha, beta float64)
+
+// powerFunc writes c = 2^(a·b), or 0 below 2^−1021, the operands as those of a tileFunc, and adds the sums of
+// the columns of c to sums.
+type powerFunc func(a, b, c, sums *float64, step, lda, ldb, ldc, k int)
 
 // used is the implementation that this processor runs.
 var used = machines()[0]

@@ -7,8 +7,8 @@ import (
 
 // The portable implementation: the meaning of every function of a machine.
 var portableMachine = machine{
-	name: "portable", rows: 4, cols: 4, tiles: []tileFunc{1: tile(1), 2: tile(2), 3: tile(3), 4: tile(4)},
-	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, expStep: 1,
+	name: "portable", rows: 4, cols: 4, tiles: []tileFunc{1: tile(1), 2: tile(2), 3: tile(3), 4: tile(4)}, powers: []powerFunc{1: power},
+	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, weighStep: 1, rectify: rectify, gate: gate, expStep: 1,
 	symmetricRows: symmetricRows, symmetricStep: 1,
 	rotate: rotate, rotateCols: 4,
 	chaseSquare: chaseSquare, chaseDots: chaseDots, chaseBlock: chaseBlock,
@@ -40,6 +40,20 @@ func tile(rows int) tileFunc {
 	}
 }
 
+// power takes one row of four columns.
+func power(pa, pb, pc, psums *float64, step, lda, ldb, ldc, k int) {
+	tile(1)(pa, pb, pc, step, lda, ldb, ldc, k, 1, 0)
+	sums := view(psums, 4)
+	for j, x := range view(pc, 4) {
+		y := 0.0
+		if !(x < -1021) { // a NaN stays
+			y = math.Exp2(x)
+		}
+		*at(pc, j) = y
+		sums[j] += y
+	}
+}
+
 func transpose(pf *float64, ldf int, pt *float64, ldt, n int) {
 	from, to := view(pf, 3*ldf+n), view(pt, (n-1)*ldt+4)
 	f0, f1, f2, f3 := from[:n], from[ldf:][:n], from[2*ldf:][:n], from[3*ldf:][:n]
@@ -48,15 +62,43 @@ func transpose(pf *float64, ldf int, pt *float64, ldt, n int) {
 	}
 }
 
-// weigh multiplies each of n values by its weight plus own, and returns the sum.
-func weigh(pv, pw *float64, n int, own float64) (sum float64) {
-	weights := view(pw, n)
-	for i, v := range view(pv, n) {
-		v *= weights[i] + own
-		*at(pv, i) = v
+// weigh multiplies a[i,j] by own[i] + weights[j] for four rows of a, [4,n], writes the sums
+// of the rows to out, and adds those of the columns to sums.
+func weigh(pa *float64, lda, n int, pweights, pown, psums, pout *float64) {
+	own, out := view(pown, 4), view(pout, 4)
+	for i := range 4 {
+		out[i] = weighRow(view(at(pa, i*lda), n), view(pweights, n), own[i], view(psums, n))
+	}
+}
+
+// weighRow does that for one row, and returns its sum.
+func weighRow(row, weights []float64, own float64, sums []float64) (sum float64) {
+	weights, sums = weights[:len(row)], sums[:len(row)]
+	for j, v := range row {
+		v *= own + weights[j]
+		row[j] = v
 		sum += v
+		sums[j] += v
 	}
 	return sum
+}
+
+// rectify writes the larger of 0 and each of n values.
+func rectify(p *float64, n int) {
+	for i, v := range view(p, n) {
+		if v < 0 { // a NaN stays
+			*at(p, i) = 0
+		}
+	}
+}
+
+// gate writes 0 to those of n values the place of which has none above 0 in by.
+func gate(p, by *float64, n int) {
+	for i, v := range view(by, n) {
+		if v <= 0 {
+			*at(p, i) = 0
+		}
+	}
 }
 
 // expSum replaces the n values by e^(value−top), 0 below e^−708, and returns their sum.

@@ -7,3 +7,7 @@ package blas
 var tilesAVX2 = [7]tileFunc{
 	1: tile1AVX2, 2: tile2AVX2, 3: tile3AVX2, 4: tile4AVX2, 5: tile5AVX2, 6: tile6AVX2,
 }
+
+var powersAVX2 = [5]powerFunc{
+	1: power1AVX2, 2: power2AVX2, 3: power3AVX2, 4: power4AVX2,
+}

@@ -7,3 +7,7 @@ package blas
 var tilesAVX512 = [15]tileFunc{
 	1: tile1AVX512, 2: tile2AVX512, 3: tile3AVX512, 4: tile4AVX512, 5: tile5AVX512, 6: tile6AVX512, 7: tile7AVX512, 8: tile8AVX512, 9: tile9AVX512, 10: tile10AVX512, 11: tile11AVX512, 12: tile12AVX512, 13: tile13AVX512, 14: tile14AVX512,
 }
+
+var powersAVX512 = [13]powerFunc{
+	1: power1AVX512, 2: power2AVX512, 3: power3AVX512, 4: power4AVX512, 5: power5AVX512, 6: power6AVX512, 7: power7AVX512, 8: power8AVX512, 9: power9AVX512, 10: power10AVX512, 11: power11AVX512, 12: power12AVX512,
+}

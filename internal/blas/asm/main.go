@@ -27,16 +27,22 @@ var (
 func main() {
 	flag.Parse()
 	ConstraintExpr("amd64,!purego")
-	v := isa{name: "AVX512", wide: true, lanes: 8, rows: 14}
+	v := isa{name: "AVX512", wide: true, lanes: 8, rows: 14, powerRows: 12}
 	if *isaName == "avx2" {
-		v = isa{name: "AVX2", lanes: 4, rows: 6}
+		v = isa{name: "AVX2", lanes: 4, rows: 6, powerRows: 4}
 	}
 	for rows := 1; rows <= v.rows; rows++ {
 		v.tile(rows)
 	}
+	powers := v.powerTable()
+	for rows := 1; rows <= v.powerRows; rows++ {
+		v.power(rows, powers)
+	}
 	v.transpose()
 	v.exponential()
 	v.weigh()
+	v.rectify()
+	v.gate()
 	v.symmetricRows()
 	v.rotations()
 	v.chase()
@@ -54,6 +60,8 @@ type isa struct {
 	wide  bool // 512 bits
 	lanes int  // numbers of a vector
 	rows  int  // of the tallest tile
+	// powerRows is the same of the tiles of powers, which need more registers.
+	powerRows int
 }
 
 var zmm = []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
@@ -108,27 +116,8 @@ func loop(label string, counter reg.GPVirtual, step int, body func()) {
 // in lines ldb apart.
 func (v isa) tile(rows int) {
 	TEXT(fmt.Sprintf("tile%d%s", rows, v.name), NOSPLIT, "func(a, b, c *float64, step, lda, ldb, ldc, k int, alpha, beta float64)")
-	a, b, c, k := pointer("a"), pointer("b"), pointer("c"), pointer("k")
-	step, lda, ldb, ldc := pointer("step"), pointer("lda"), pointer("ldb"), pointer("ldc")
-	for _, ld := range []reg.GPVirtual{step, lda, ldb, ldc} {
-		SHLQ(U8(3), ld)
-	}
-	// Seven rows are reached from a, seven from a pointer of their own.
-	half := strided(a, step, min(rows, 7))
-	bases := []reg.GPVirtual{a}
-	if rows > 7 {
-		second := GP64()
-		IMUL3Q(I8(7), step, second)
-		ADDQ(a, second)
-		bases = append(bases, second)
-	}
-	acc := func(i, j int) reg.VecPhysical { return v.r(2*i + j) }
-	b0, b1 := v.r(2*rows), v.r(2*rows+1)
-	spare := []reg.VecPhysical{v.r(2*rows + 2), v.r(2*rows + 3)}
-	for i := range rows {
-		v.zero(acc(i, 0))
-		v.zero(acc(i, 1))
-	}
+	c, ldc := pointer("c"), pointer("ldc")
+	SHLQ(U8(3), ldc)
 	line := GP64()
 	MOVQ(c, line)
 	for range rows {
@@ -136,29 +125,9 @@ func (v isa) tile(rows int) {
 		PREFETCHT0(Mem{Base: line, Disp: 2*v.bytes() - 8})
 		ADDQ(ldc, line)
 	}
-	multiply := func() {
-		VMOVUPD(Mem{Base: b}, b0)
-		VMOVUPD(Mem{Base: b, Disp: v.bytes()}, b1)
-		ADDQ(ldb, b)
-		for i := range rows {
-			x := spare[i%2]
-			m := half[i%7]
-			m.Base = bases[i/7]
-			VBROADCASTSD(m, x)
-			VFMADD231PD(x, b0, acc(i, 0))
-			VFMADD231PD(x, b1, acc(i, 1))
-		}
-		for _, base := range bases {
-			ADDQ(lda, base)
-		}
-	}
-	for _, unroll := range []int{4, 1} {
-		loop(fmt.Sprintf("steps%d", unroll), k, unroll, func() {
-			for range unroll {
-				multiply()
-			}
-		})
-	}
+	v.sum(rows)
+	acc := func(i, j int) reg.VecPhysical { return v.r(2*i + j) }
+	b0, b1, spare := v.r(2*rows), v.r(2*rows+1), v.r(2*rows+2)
 	v.broadcast("alpha", b0)
 	v.broadcast("beta", b1)
 	keep := GP64()
@@ -182,15 +151,61 @@ func (v isa) tile(rows int) {
 	SHLQ(U8(1), keep) // without its sign
 	JEQ(LabelRef("overwrite"))
 	write(func(m Mem, acc reg.VecPhysical) {
-		VMULPD(m, b1, spare[1])
-		VFMADD231PD(b0, acc, spare[1])
-		VMOVUPD(spare[1], m)
+		VMULPD(m, b1, spare)
+		VFMADD231PD(b0, acc, spare)
+		VMOVUPD(spare, m)
 	})
 	Label("overwrite")
 	write(func(m Mem, acc reg.VecPhysical) {
 		VMULPD(b0, acc, acc)
 		VMOVUPD(acc, m)
 	})
+}
+
+// sum adds up a tile of a·b in the first registers, two a row; four more are used.
+func (v isa) sum(rows int) {
+	a, b, k := pointer("a"), pointer("b"), pointer("k")
+	step, lda, ldb := pointer("step"), pointer("lda"), pointer("ldb")
+	for _, ld := range []reg.GPVirtual{step, lda, ldb} {
+		SHLQ(U8(3), ld)
+	}
+	// Seven rows are reached from a, seven from a pointer of their own.
+	half := strided(a, step, min(rows, 7))
+	bases := []reg.GPVirtual{a}
+	if rows > 7 {
+		second := GP64()
+		IMUL3Q(I8(7), step, second)
+		ADDQ(a, second)
+		bases = append(bases, second)
+	}
+	b0, b1 := v.r(2*rows), v.r(2*rows+1)
+	spare := []reg.VecPhysical{v.r(2*rows + 2), v.r(2*rows + 3)}
+	for i := range 2 * rows {
+		v.zero(v.r(i))
+	}
+	multiply := func() {
+		VMOVUPD(Mem{Base: b}, b0)
+		VMOVUPD(Mem{Base: b, Disp: v.bytes()}, b1)
+		ADDQ(ldb, b)
+		for i := range rows {
+			x := spare[i%2]
+			m := half[i%7]
+			m.Base = bases[i/7]
+			VBROADCASTSD(m, x)
+			VFMADD231PD(x, b0, v.r(2*i))
+			VFMADD231PD(x, b1, v.r(2*i+1))
+		}
+		for _, base := range bases {
+			ADDQ(lda, base)
+		}
+	}
+	for _, unroll := range []int{4, 1} {
+		loop(fmt.Sprintf("steps%d", unroll), k, unroll, func() {
+			for range unroll {
+				multiply()
+			}
+		})
+	}
 }
 
 // strided returns the places of n ≤ 8 lines, step bytes apart, from base on.
@@ -266,28 +281,37 @@ func (v isa) transpose() {
 	RET()
 }
 
-// weigh writes values[j] *= weights[j] + own, n a multiple of two vectors, and returns
-// the sum of the results.
+// weigh writes a[i,j] *= own[i] + weights[j] for four rows of a, n a multiple of the
+// vector, the sums of the rows to out, and adds those of the columns to sums.
 func (v isa) weigh() {
-	TEXT("weigh"+v.name, NOSPLIT, "func(values, weights *float64, n int, own float64) float64")
-	values, weights, n := pointer("values"), pointer("weights"), pointer("n")
-	own, sum := v.r(4), []reg.VecPhysical{v.r(5), v.r(6)}
-	v.broadcast("own", own)
-	v.zero(sum[0])
-	v.zero(sum[1])
-	loop("vectors", n, 2*v.lanes, func() {
-		for u := range 2 {
-			VADDPD(Mem{Base: weights, Disp: u * v.bytes()}, own, v.r(u))
-			VMULPD(Mem{Base: values, Disp: u * v.bytes()}, v.r(u), v.r(u))
-			VADDPD(v.r(u), sum[u], sum[u])
-			VMOVUPD(v.r(u), Mem{Base: values, Disp: u * v.bytes()})
+	TEXT("weigh"+v.name, NOSPLIT, "func(a *float64, lda, n int, weights, own, sums, out *float64)")
+	a, lda, n, weights, own, sums, out := pointer("a"), pointer("lda"), pointer("n"), pointer("weights"), pointer("own"), pointer("sums"), pointer("out")
+	SHLQ(U8(3), lda)
+	rows := strided(a, lda, 4)
+	ws, ys, x := v.r(8), v.r(9), []reg.VecPhysical{v.r(10), v.r(11), v.r(12), v.r(13)}
+	for i := range 4 {
+		VBROADCASTSD(Mem{Base: own, Disp: 8 * i}, v.r(i))
+		v.zero(v.r(4 + i))
+	}
+	loop("columns", n, v.lanes, func() {
+		VMOVUPD(Mem{Base: weights}, ws)
+		VMOVUPD(Mem{Base: sums}, ys)
+		for i, m := range rows {
+			VADDPD(ws, v.r(i), x[i])
+			VMULPD(m, x[i], x[i])
+			VMOVUPD(x[i], m)
+			VADDPD(x[i], v.r(4+i), v.r(4+i))
+			VADDPD(x[i], ys, ys)
 		}
-		ADDQ(I32(int32(2*v.bytes())), values)
-		ADDQ(I32(int32(2*v.bytes())), weights)
+		VMOVUPD(ys, Mem{Base: sums})
+		for _, p := range []reg.GPVirtual{a, weights, sums} {
+			ADDQ(I32(int32(v.bytes())), p)
+		}
 	})
-	VADDPD(sum[1], sum[0], sum[0])
-	v.across(5, 0)
-	Store(xmm[5], ReturnIndex(0))
+	for i := range 4 {
+		v.across(4+i, 14)
+		VMOVSD(xmm[4+i], Mem{Base: out, Disp: 8 * i})
+	}
 	VZEROUPPER()
 	RET()
 }
@@ -326,17 +350,7 @@ func (v isa) exponential() {
 		terms = terms[:8]
 	}
 	constants := []float64{-708, math.Log2E, 3 << 51 / parts, ln2High, 1.42860682030941723212e-6}
-	table := GLOBL("exponential"+v.name, RODATA|NOPTR)
-	at := 0
-	line := func(x func(lane int) float64) Mem {
-		m := table
-		m.Disp += 8 * at
-		for i := range v.lanes {
-			DATA(8*at, U64(math.Float64bits(x(i))))
-			at++
-		}
-		return m
-	}
+	table, line := v.lines("exponential")
 	put := func(x float64) Mem { return line(func(int) float64 { return x }) }
 	var cs, ts []Mem
 	for _, c := range constants {
@@ -419,6 +433,21 @@ func (v isa) exponential() {
 	RET()
 }
 
+// lines begins a table of constants; line adds a vector to it.
+func (v isa) lines(name string) (table Mem, line func(x func(lane int) float64) Mem) {
+	table = GLOBL(name+v.name, RODATA|NOPTR)
+	at := 0
+	return table, func(x func(lane int) float64) Mem {
+		m := table
+		m.Disp += 8 * at
+		for i := range v.lanes {
+			DATA(8*at, U64(math.Float64bits(x(i))))
+			at++
+		}
+		return m
+	}
+}
+
 // symmetricRows writes one pass over four rows of a: out[i] = Σ_j a[i,j]·x[j] and
 // y[j] += Σ_i s[i]·a[i,j], n a multiple of the vector.
 func (v isa) symmetricRows() {
@@ -496,16 +525,22 @@ func (v isa) rotations() {
 	RET()
 }
 
-// table returns Go source that finds a tile function by its rows.
+// table returns Go source that finds the functions of tiles by their rows.
 func (v isa) table() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "// Code generated by command asm. DO NOT EDIT.\n\n//go:build amd64 && !purego\n\npackage blas\n\nvar tiles%s = [%d]tileFunc{\n\t", v.name, v.rows+1)
-	for i := 1; i <= v.rows; i++ {
-		if i > 1 {
-			fmt.Fprint(&b, ", ")
+	fmt.Fprint(&b, "// Code generated by command asm. DO NOT EDIT.\n\n//go:build amd64 && !purego\n\npackage blas\n")
+	for _, t := range []struct {
+		name, kind string
+		rows       int
+	}{{"tile", "tileFunc", v.rows}, {"power", "powerFunc", v.powerRows}} {
+		fmt.Fprintf(&b, "\nvar %ss%s = [%d]%s{\n\t", t.name, v.name, t.rows+1, t.kind)
+		for i := 1; i <= t.rows; i++ {
+			if i > 1 {
+				fmt.Fprint(&b, ", ")
+			}
+			fmt.Fprintf(&b, "%d: %s%d%s", i, t.name, i, v.name)
 		}
-		fmt.Fprintf(&b, "%d: tile%d%s", i, i, v.name)
+		fmt.Fprint(&b, ",\n}\n")
 	}
-	fmt.Fprint(&b, ",\n}\n")
 	return b.Bytes()
 }

@@ -1,0 +1,25 @@
+package blas
+
+// Weigh multiplies element (i, j) of a matrix, [m,n], by weights[i] + across[j], and adds
+// it to sums[i] and to sums[j], the sums of rows and columns of a part of a symmetric
+// matrix. The order of sums depends on the sizes alone.
+func Weigh(m, n int, a []float64, lda int, weights, across, sums []float64) {
+	used.weighAll(m, n, a, lda, weights, across, sums)
+}
+
+func (mach *machine) weighAll(m, n int, a []float64, lda int, weights, across, sums []float64) {
+	weights, across = weights[:m], across[:n]
+	whole := n / mach.weighStep * mach.weighStep
+	i := 0
+	for ; i+4 <= m && whole > 0; i += 4 {
+		var out [4]float64
+		mach.weigh(&a[i*lda], lda, whole, &across[0], &weights[i], &sums[0], &out[0])
+		for r, sum := range out {
+			rest := a[(i+r)*lda+whole : (i+r)*lda+n]
+			sums[i+r] += sum + weighRow(rest, across[whole:], weights[i+r], sums[whole:])
+		}
+	}
+	for ; i < m; i++ {
+		sums[i] += weighRow(a[i*lda:i*lda+n], across, weights[i], sums)
+	}
+}
