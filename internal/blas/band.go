@@ -10,6 +10,9 @@ const (
 	tileLine = tileSide + 8
 )
 
+// fewTiles are a row that is not worth a second core.
+const fewTiles = 3
+
 // tiled is a symmetric matrix on its way to a band.
 type tiled struct {
 	*machine
@@ -41,7 +44,7 @@ func (mach *machine) newTiled(n int, load func(i, from, to int, row []float64)) 
 		products: make([]float64, side*tileSide*bandwidth),
 		t:        make([]float64, bandwidth*bandwidth),
 	}
-	parallel(side, false, func(i int, _ *scratch) {
+	parallel(side, side < fewTiles, func(i int, _ *scratch) {
 		for j := i; j < side; j++ {
 			tile := m.tile(i, j)
 			for r := range min(tileSide, n-i*tileSide) {
@@ -219,10 +222,7 @@ func (m *tiled) adds(row func(int) []float64, first, k int, x []float64, s *[gro
 func reflect(x []float64, i int) (left, tau float64) {
 	first := x[i]
 	clear(x[:i+1])
-	var rest float64
-	for _, v := range x[i+1:] {
-		rest += v * v
-	}
+	rest := sumOfSquares(x[i+1:])
 	if rest < 1e-280 {
 		clear(x)
 		return first, 0
@@ -240,8 +240,9 @@ func reflect(x []float64, i int) (left, tau float64) {
 // matrix by the V of this reflection.
 func (m *tiled) multiply(left int) {
 	first := left / tileSide
-	parallel(m.side-first, false, func(task int, _ *scratch) { m.tileRow(first+task, left) })
-	parallel(m.side-first, false, func(task int, s *scratch) { m.tileColumn(m.side-1-task, first, left, s) })
+	alone := m.side-first < fewTiles
+	parallel(m.side-first, alone, func(task int, _ *scratch) { m.tileRow(first+task, left) })
+	parallel(m.side-first, alone, func(task int, s *scratch) { m.tileColumn(m.side-1-task, first, left, s) })
 }
 
 // tileRow updates a row of tiles, and multiplies it by the V of this reflection.

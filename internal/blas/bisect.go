@@ -98,7 +98,7 @@ func (mach *machine) bisect(d, e []float64) []float64 {
 		}
 		groups, all = append(groups, all[:k:k]), all[k:]
 	}
-	parallel(len(groups), false, func(g int, _ *scratch) {
+	parallel(len(groups), n < 256, func(g int, _ *scratch) {
 		var spare []interval
 		for rest := groups[g]; len(rest) > 0; {
 			rest, spare = b.halve(rest, spare[:0]), rest

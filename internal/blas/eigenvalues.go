@@ -80,10 +80,12 @@ func (mach *machine) newSymmetric(n int, a, v []float64) (*symmetricMatrix, erro
 	var most float64
 	for i := range n {
 		for j, x := range a[i*n+i : (i+1)*n] {
-			if x = math.Abs(x); !(x <= math.MaxFloat64) {
-				return nil, fmt.Errorf("element (%d,%d) of the matrix is %v", i, i+j, a[i*n+i+j])
+			if x = math.Abs(x); !(x <= most) {
+				if !(x <= math.MaxFloat64) {
+					return nil, fmt.Errorf("element (%d,%d) of the matrix is %v", i, i+j, a[i*n+i+j])
+				}
+				most = x
 			}
-			most = max(most, x)
 		}
 	}
 	s := &symmetricMatrix{n: n, a: a, scale: 1}

@@ -115,13 +115,13 @@ func (p *product) task(task int, s *scratch) {
 	for l := 0; l < p.k; l += blockDepth {
 		depth := min(blockDepth, p.k-l)
 		x := panels{data: &s.a[0], packed: true}
-		if p.a.row == 1 && p.a.col <= directLine || p.a.col == 1 && p.a.row <= directRow {
+		if p.a.row == 1 && (p.a.col <= directLine || spread(p.a.col)) || p.a.col == 1 && (p.a.row <= directRow || spread(p.a.row)) {
 			x = panels{data: &p.a.data[i*p.a.row+l*p.a.col], step: p.a.row, ld: p.a.col}
 		} else {
 			p.packRows(s, p.a, i, l, rows, depth)
 		}
 		y := panels{data: &s.b[0], ld: p.cols, packed: true}
-		if p.b.col == 1 && p.b.row <= directLine && cols%p.cols == 0 {
+		if p.b.col == 1 && (p.b.row <= directLine || spread(p.b.row)) && cols%p.cols == 0 {
 			y = panels{data: &p.b.data[l*p.b.row+j], ld: p.b.row}
 		} else {
 			p.packCols(s, p.b, l, j, depth, cols)
@@ -138,6 +138,10 @@ const (
 	directLine = 512
 	directRow  = 128
 )
+
+// spread reports whether lines so far apart fall into all sets of the caches: their
+// distance is an odd number of cache lines.
+func spread(ld int) bool { return ld%16 == 8 }
 
 // panels is an operand in the order in which tiles take it: packed panel by panel, or
 // in place, in lines ld apart and the rows of a step apart.

@@ -101,15 +101,7 @@ type reflection struct {
 func (r *reflection) clear() float64 {
 	first := r.v[0]
 	r.v[0] = 0
-	var s0, s1, s2, s3 float64
-	for i := 0; i < bandwidth; i += 4 {
-		v := (*[4]float64)(r.v[i:])
-		s0 += v[0] * v[0]
-		s1 += v[1] * v[1]
-		s2 += v[2] * v[2]
-		s3 += v[3] * v[3]
-	}
-	rest := (s0 + s1) + (s2 + s3)
+	rest := sumOfSquares(r.v[:])
 	if rest < 1e-280 {
 		r.v, r.tau = [bandwidth]float64{0: 1}, 0
 		return first
@@ -121,4 +113,19 @@ func (r *reflection) clear() float64 {
 	}
 	r.v[0], r.tau = 1, (left-first)/left
 	return left
+}
+
+func sumOfSquares(x []float64) float64 {
+	var s0, s1, s2, s3 float64
+	for ; len(x) >= 4; x = x[4:] {
+		v := (*[4]float64)(x)
+		s0 += v[0] * v[0]
+		s1 += v[1] * v[1]
+		s2 += v[2] * v[2]
+		s3 += v[3] * v[3]
+	}
+	for _, v := range x {
+		s0 += v * v
+	}
+	return (s0 + s1) + (s2 + s3)
 }
