@@ -36,7 +36,7 @@ type Moments struct {
 	origin    []float64    // [D], what rows are relative to; nil before the first block
 	mean      []float64    // [D], relative to origin
 	scatter   []float64    // [D,D], upper triangle: Σ (z−z̄)(z−z̄)ᵀ
-	block     *blas.Strips // [blockRows,D]: rows not yet folded in
+	block     *blas.Strips // [blockRows+1,D]: rows not yet folded in, and one to spare
 	pending   int          // so many
 	factor    *factor      // nil unless asked for
 }
@@ -51,7 +51,7 @@ func NewMoments(dim int, normalize bool) (*Moments, error) {
 		dim: dim, normalize: normalize,
 		mean:    make([]float64, dim),
 		scatter: make([]float64, dim*dim),
-		block:   blas.NewStrips(blockRows, dim),
+		block:   blas.NewStrips(blockRows+1, dim),
 	}, nil
 }
 
@@ -208,11 +208,15 @@ func (m *Moments) fold() {
 			}
 		}
 	})
-	m.block.AddGram(rows, m.scatter)
 	if m.factor != nil {
 		m.factor.add(m.block, rows, mean)
 	}
-	m.shift(rows, mean)
+	between := m.shift(rows, mean)
+	for k := range m.block.Len() {
+		data, line, from, cols := m.block.Strip(k)
+		copy(data[rows*line:][:cols], between[from:])
+	}
+	m.block.AddGram(rows+1, m.scatter)
 	m.pending = 0
 }
 
@@ -250,20 +254,20 @@ func concurrently(n, numbers int, f func(i int)) {
 	wait.Wait()
 }
 
-// shift brings the mean to that of all rows after the scatter of rows more, taken
-// about their own mean (relative to origin), has been added.
-func (m *Moments) shift(rows int, mean []float64) {
+// shift brings the mean to that of all rows when rows more come in with theirs, relative to
+// origin, and returns what their scatter about it has beside the two scatters about the
+// means that were: the product of a vector with itself.
+func (m *Moments) shift(rows int, mean []float64) (between []float64) {
 	total := float64(m.n + rows)
-	delta := make([]float64, m.dim)
-	for j := range delta {
-		delta[j] = mean[j] - m.mean[j]
+	between = make([]float64, m.dim)
+	weight := math.Sqrt(float64(m.n) * (float64(rows) / total))
+	for j := range between {
+		delta := mean[j] - m.mean[j]
+		m.mean[j] += float64(rows) / total * delta
+		between[j] = weight * delta
 	}
-	d := blas64.Vector{N: m.dim, Inc: 1, Data: delta}
-	if m.n > 0 {
-		blas64.Syr(float64(m.n)*(float64(rows)/total), d, m.symmetric())
-	}
-	blas64.Axpy(float64(rows)/total, d, blas64.Vector{N: m.dim, Inc: 1, Data: m.mean})
 	m.n += rows
+	return between
 }
 
 func (m *Moments) symmetric() blas64.Symmetric {
@@ -298,7 +302,8 @@ func (m *Moments) Merge(other *Moments) error {
 	for k, v := range other.scatter {
 		m.scatter[k] += v
 	}
-	m.shift(other.n, mean)
+	between := m.shift(other.n, mean)
+	blas64.Syr(1, blas64.Vector{N: m.dim, Inc: 1, Data: between}, m.symmetric())
 	return nil
 }
 

@@ -176,7 +176,7 @@ func LoadMoments(z *npy.Archive) (*Moments, error) {
 			}
 		}
 	}
-	m.block = blas.NewStrips(blockRows, m.dim)
+	m.block = blas.NewStrips(blockRows+1, m.dim)
 	if m.n == 0 {
 		m.origin = nil
 	}

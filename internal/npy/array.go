@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"runtime"
+	"sync"
 
 	"onnxclr/importer/weights"
 	"onnxclr/internal/file"
@@ -153,7 +155,7 @@ func (a *Array) Rows(first, n int, dst []float64) error {
 		return fmt.Errorf("room for %d values, %d rows of %d columns need %d", len(dst), n, cols, n*cols)
 	}
 	if !a.Fortran {
-		decode(dst[:n*cols], a, first*cols*size, size)
+		decodeAll(dst[:n*cols], a, first*cols*size, size)
 		return nil
 	}
 	column := make([]float64, n)
@@ -195,6 +197,18 @@ func (a *Array) each(f func(k, n, off, stride int)) {
 			index[d] = 0
 		}
 	}
+}
+
+// decodeAll is decode on all cores, where there are many elements.
+func decodeAll(dst []float64, a *Array, off, stride int) {
+	const part = 1 << 16
+	var wait sync.WaitGroup
+	for ; len(dst) > part && runtime.GOMAXPROCS(0) > 1; off, dst = off+part*stride, dst[part:] {
+		some, from := dst[:part], off
+		wait.Go(func() { decode(some, a, from, stride) })
+	}
+	decode(dst, a, off, stride)
+	wait.Wait()
 }
 
 // decode converts len(dst) elements that start at byte off, stride bytes apart.
