@@ -337,16 +337,16 @@ func (g *grid) report(s study.Study, scale study.Scale, whole *study.Plan) error
 		return err
 	}
 	for of, name := range []string{"spectra-r.png", "spectra-z.png"} {
-		if spectra := s.Spectra(outcomes, of); len(spectra) > 0 {
-			c := analysis.Chart{Title: s.Title, Of: string("rz"[of])}
-			if err := write(name, func(w io.Writer) error { return c.Write(w, ".png", spectra) }); err != nil {
+		if d := s.Spectra(outcomes, of); len(d.Spectra) > 0 {
+			c := analysis.Chart{Title: d.Title, Of: string("rz"[of])}
+			if err := write(name, func(w io.Writer) error { return c.Write(w, ".png", d.Spectra) }); err != nil {
 				return err
 			}
 		}
 	}
-	if spectra := study.Gradients(outcomes); len(spectra) > 0 {
-		c := analysis.Chart{Title: s.Title}
-		if err := write("gradient.png", func(w io.Writer) error { return c.Write(w, ".png", spectra) }); err != nil {
+	if d := s.Gradients(outcomes); len(d.Spectra) > 0 {
+		c := analysis.Chart{Title: d.Title}
+		if err := write("gradient.png", func(w io.Writer) error { return c.Write(w, ".png", d.Spectra) }); err != nil {
 			return err
 		}
 	}
@@ -356,7 +356,7 @@ func (g *grid) report(s study.Study, scale study.Scale, whole *study.Plan) error
 		if r.Paper > 0 {
 			paper = fmt.Sprintf("%.1f", r.Paper)
 		}
-		rows = append(rows, []string{r.Label, fmt.Sprint(r.Seeds), r.Linear.String(), r.KNN.String(), r.LiveR.String(), r.RankMeR.String(), r.LiveZ.String(), r.RankMeZ.String(), paper})
+		rows = append(rows, []string{r.Label, fmt.Sprint(r.Seeds), r.Linear.String(), r.KNN.String(), r.LiveR.Whole(), r.RankMeR.String(), r.LiveZ.Whole(), r.RankMeZ.String(), paper})
 	}
 	t.table(rows, 1)
 	t.say("wrote %s", filepath.Join(dir, "report.html"))

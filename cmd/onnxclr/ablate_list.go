@@ -66,12 +66,14 @@ func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan, re
 	if t.verbose {
 		t.print("\n%s\n", strings.Join(lines, "\n"))
 	}
-	at := "one after the other"
-	if o.parallel > 1 {
-		at = fmt.Sprintf("%d at a time, which share the processor and save little of that", o.parallel)
+	cells := fmt.Sprintf("%d cells one after the other", len(p.Cells))
+	switch {
+	case len(p.Cells) == 1:
+		cells = "1 cell"
+	case o.parallel > 1:
+		cells = fmt.Sprintf("%d cells %d at a time, which share the processor and save little of that", len(p.Cells), o.parallel)
 	}
-	t.print("\n%d cells %s: about %s, up to %s of memory and %s of disk\n",
-		len(p.Cells), at, roughly(total.time), memory.Text(total.memory*int64(o.parallel)), memory.Text(total.disk))
+	t.print("\n%s: about %s, up to %s of memory and %s of disk\n", cells, roughly(total.time), memory.Text(total.memory*int64(min(o.parallel, max(len(p.Cells), 1)))), memory.Text(total.disk))
 	return nil
 }
 

@@ -8,9 +8,9 @@ import (
 	"onnxclr/analysis"
 )
 
-// MostCollapsed says on which seeds SimCLR without a projector has the smallest RankMe of
-// the representation, as the paper's figures 7 and 9 have it: a sentence, "" where there
-// is nothing to compare.
+// MostCollapsed says whether SimCLR without a projector has the smallest RankMe of the
+// representation, as the paper's figures 7 and 9 have it, and on which seeds: a sentence,
+// "" where there is nothing to compare.
 func MostCollapsed(outcomes []*Outcome) string {
 	least := map[int]*Outcome{} // by seed
 	others := map[int]int{}
@@ -38,16 +38,32 @@ func MostCollapsed(outcomes []*Outcome) string {
 		if l := least[seed]; l.Variant == simclrNone.Name {
 			held++
 		} else {
-			but = append(but, fmt.Sprintf("on seed %d it is %s", seed, l.Label))
+			but = append(but, fmt.Sprintf("that of “%s” on seed %d", l.Label, seed))
 		}
 	}
-	switch {
-	case seeds == 0:
+	if seeds == 0 {
 		return ""
-	case held == seeds:
-		return fmt.Sprintf("SimCLR without a projector has the most collapsed representation, by RankMe, on every one of %d seeds.", seeds)
 	}
-	return fmt.Sprintf("SimCLR without a projector has the most collapsed representation, by RankMe, on %d of %d seeds; %s.", held, seeds, strings.Join(but, ", "))
+	text := "By RankMe the most collapsed representation is that of SimCLR without a projector, as in the paper's figures 7 and 9"
+	switch {
+	case held == seeds && seeds == 1:
+		return text + "."
+	case held == seeds:
+		return fmt.Sprintf("%s, on every one of %d seeds.", text, seeds)
+	case held == 0:
+		return fmt.Sprintf("By RankMe the most collapsed representation is %s; in the paper's figures 7 and 9 it is that of SimCLR without a projector.", strings.Join(but, ", "))
+	}
+	return fmt.Sprintf("%s, on %d of %d seeds; it is %s.", text, held, seeds, strings.Join(but, ", "))
+}
+
+// spread returns the words for several seeds, or those for one where no row has more.
+func spread(rows []Row, several, one string) string {
+	for _, r := range rows {
+		if r.Linear.N > 1 {
+			return several
+		}
+	}
+	return one
 }
 
 func seedsOf(outcomes []*Outcome) (seeds []int) {
@@ -94,7 +110,7 @@ func (p *Plan) sweep(rows []Row, outcomes []*Outcome) (analysis.LineChart, bool)
 	}
 	c := analysis.LineChart{
 		Panels: []analysis.LinePanel{{X: "d0", Y: "top-1 accuracy in %", Lines: []analysis.Line{linear, knn}, Marks: []analysis.Mark{{X: float64(p.D0), Label: "published share"}}}},
-		Note:   "Mean over seeds, band one standard deviation. The last point is all of r: SimCLR without a projector.",
+		Note:   spread(rows, "Mean over seeds, band one standard deviation. ", "One seed. ") + "The last point is all of r: SimCLR without a projector.",
 		Width:  6,
 	}
 	return c, len(linear.X) > 1 && len(knn.X) > 1

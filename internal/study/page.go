@@ -41,34 +41,64 @@ type chart struct {
 	SVG   template.HTML
 }
 
-// Spectra returns the spectra of the representation or, at 1, of the embedding of every
-// variant with the smallest seed that has them.
-func (s Study) Spectra(outcomes []*Outcome, of int) []*analysis.Spectrum {
-	var spectra []*analysis.Spectrum
+// Drawing is the spectra of a grid that one chart shows.
+type Drawing struct {
+	Title   string // with the seed
+	Spectra []*analysis.Spectrum
+}
+
+// Spectra returns the spectra of the representation r or, at 1, of the embedding z, of
+// every variant that has them, with the smallest seed that any variant has them of.
+func (s Study) Spectra(outcomes []*Outcome, of int) Drawing {
+	title := []string{"Spectra of the representation r", "Spectra of the embedding z"}[of]
+	return s.drawing(title, outcomes, func(o *Outcome) (spectra []*analysis.Spectrum) {
+		if o.spectra == nil {
+			return nil
+		}
+		one := *o.spectra[of]
+		one.Label = o.Label
+		return append(spectra, &one)
+	})
+}
+
+// Gradients returns the spectra of the gradient, at r and before the last block, likewise.
+func (s Study) Gradients(outcomes []*Outcome) Drawing {
+	several := 0
+	for _, v := range s.Variants {
+		if v.Gradient {
+			several++
+		}
+	}
+	return s.drawing("Spectra of the loss's gradient", outcomes, func(o *Outcome) (spectra []*analysis.Spectrum) {
+		for _, g := range o.gradients {
+			one := *g
+			if several == 1 { // then the label says nothing
+				one.Label = strings.TrimPrefix(one.Label, o.Label+", ")
+			}
+			spectra = append(spectra, &one)
+		}
+		return spectra
+	})
+}
+
+// drawing takes spectra from the outcomes of the smallest seed that has any, in the
+// study's order.
+func (s Study) drawing(title string, outcomes []*Outcome, of func(*Outcome) []*analysis.Spectrum) Drawing {
+	seed := -1
+	for _, o := range outcomes {
+		if of(o) != nil && (seed < 0 || o.Seed < seed) {
+			seed = o.Seed
+		}
+	}
+	d := Drawing{Title: fmt.Sprintf("%s, seed %d", title, seed)}
 	for _, v := range s.Variants {
 		for _, o := range outcomes {
-			if o.Variant == v.Name && o.spectra != nil {
-				one := *o.spectra[of]
-				one.Label = o.Label
-				spectra = append(spectra, &one)
-				break
+			if o.Variant == v.Name && o.Seed == seed {
+				d.Spectra = append(d.Spectra, of(o)...)
 			}
 		}
 	}
-	return spectra
-}
-
-// Gradients returns the spectra of the gradient, at r and before the last block, of every
-// variant that has them, with its smallest seed.
-func Gradients(outcomes []*Outcome) (spectra []*analysis.Spectrum) {
-	seen := map[string]bool{}
-	for _, o := range outcomes {
-		if o.gradients != nil && !seen[o.Variant] {
-			seen[o.Variant] = true
-			spectra = append(spectra, o.gradients...)
-		}
-	}
-	return spectra
+	return d
 }
 
 // content is what the page shows.
@@ -79,7 +109,10 @@ type content struct {
 	Done, Failed int
 	Rows         []Row
 	Agreement    Agreement
-	Collapsed    string // where SimCLR without a projector collapses most
+	Collapsed    string // what collapses most
+	Papers       bool   // the paper has numbers of some variant
+	D0           bool   // some variant takes it
+	Spread       string // what a number of the table is
 	Charts       []chart
 	Outcomes     []*Outcome
 	Failures     []*Outcome
@@ -88,11 +121,11 @@ type content struct {
 }
 
 // draw adds a chart of spectra, if there are any.
-func (c *content) draw(title string, drawing analysis.Chart, spectra []*analysis.Spectrum) error {
-	if len(spectra) == 0 {
+func (c *content) draw(chart analysis.Chart, d Drawing) error {
+	if len(d.Spectra) == 0 {
 		return nil
 	}
-	return c.add(title, func(w io.Writer) error { return drawing.Write(w, ".svg", spectra) })
+	return c.add(d.Title, func(w io.Writer) error { return chart.Write(w, ".svg", d.Spectra) })
 }
 
 // add adds a chart that write writes as SVG.
@@ -110,6 +143,13 @@ func (c *content) add(title string, write func(io.Writer) error) error {
 func (s Study) WritePage(w io.Writer, p *Plan, scale Scale, set []string, outcomes []*Outcome) error {
 	rows := s.Table(outcomes)
 	content := &content{Study: s, Plan: p, Note: scale.Note, Extra: strings.Join(set, " "), Rows: rows, Agreement: Compare(rows), Collapsed: MostCollapsed(outcomes), Outcomes: outcomes}
+	content.Spread = spread(rows, "Mean ± standard deviation over seeds.", "One seed, so no spread.")
+	for _, r := range rows {
+		content.Papers = content.Papers || r.Paper > 0
+	}
+	for _, v := range s.Variants {
+		content.D0 = content.D0 || strings.Contains(strings.Join(v.Settings, " "), "d0=")
+	}
 	for _, o := range outcomes {
 		content.Gradient = content.Gradient || o.Gradients != nil
 		switch o.Status {
@@ -127,12 +167,12 @@ func (s Study) WritePage(w io.Writer, p *Plan, scale Scale, set []string, outcom
 			}
 		}
 	}
-	for of, title := range []string{"Spectra of the representation r, first seed", "Spectra of the embedding z, first seed"} {
-		if err := content.draw(title, analysis.Chart{Of: string("rz"[of])}, s.Spectra(outcomes, of)); err != nil {
+	for of := range 2 {
+		if err := content.draw(analysis.Chart{Of: string("rz"[of])}, s.Spectra(outcomes, of)); err != nil {
 			return err
 		}
 	}
-	if err := content.draw("Spectra of the loss's gradient", analysis.Chart{}, Gradients(outcomes)); err != nil {
+	if err := content.draw(analysis.Chart{}, s.Gradients(outcomes)); err != nil {
 		return err
 	}
 	if len(p.Cells) > 0 {

@@ -110,6 +110,10 @@ const paperD0, paperDim = 360, 2048
 func (s Study) Plan(o Options) (*Plan, error) {
 	p := &Plan{Study: s.Name, Scale: o.Scale.Name, Arch: s.Network(o), Recipe: o.Scale.Recipe, Data: o.Data, Images: o.Images, D0: (paperD0*o.Dim + paperDim/2) / paperDim}
 	names := map[string]int{"d0": p.D0}
+	var corrupt []string // what training passes over, the others leave out
+	if slices.Contains(o.Set, "corrupt=skip") {
+		corrupt = []string{"--corrupt", "skip"}
+	}
 	for seed := range o.Seeds {
 		for _, v := range s.Variants {
 			c := Cell{Variant: v.Name, Label: expand(v.Label, names, o.Dim), Seed: seed}
@@ -128,19 +132,19 @@ func (s Study) Plan(o Options) (*Plan, error) {
 				if kind == "linear" {
 					args = append(args, "--epochs", strconv.Itoa(o.ProbeEpochs), "--lr-schedule", o.Scale.ProbeRate, "--seed", strconv.Itoa(seed))
 				}
-				c.Steps = append(c.Steps, Step{args, c.Folder() + "/probe-" + kind + ".json"})
+				c.Steps = append(c.Steps, Step{append(args, corrupt...), c.Folder() + "/probe-" + kind + ".json"})
 			}
 			if v.SameAs == "" {
 				c.Steps = append(c.Steps, Step{
-					[]string{"spectrum", Below + run, "--data", o.Data, "--node", "representation", "--node", "embedding", "--label", c.Label,
-						"-o", Below + c.Folder() + "/spectra.png", "--json", Below + c.Folder() + "/spectra.json", "--force", "-q"},
+					append([]string{"spectrum", Below + run, "--data", o.Data, "--node", "representation", "--node", "embedding", "--label", c.Label,
+						"-o", Below + c.Folder() + "/spectra.png", "--json", Below + c.Folder() + "/spectra.json", "--force", "-q"}, corrupt...),
 					c.Folder() + "/spectra.json",
 				})
 			}
 			if v.Gradient {
 				c.Steps = append(c.Steps, Step{
-					[]string{"spectrum", Below + run, "--data", o.Data, "--gradient", "--label", c.Label,
-						"-o", Below + c.Folder() + "/gradient.png", "--json", Below + c.Folder() + "/gradient.json", "--force", "-q"},
+					append([]string{"spectrum", Below + run, "--data", o.Data, "--gradient", "--label", c.Label,
+						"-o", Below + c.Folder() + "/gradient.png", "--json", Below + c.Folder() + "/gradient.json", "--force", "-q"}, corrupt...),
 					c.Folder() + "/gradient.json",
 				})
 			}

@@ -217,6 +217,14 @@ func (m Mean) String() string {
 	return fmt.Sprintf("%.*f ± %.*f", decimals, m.Mean, decimals, m.SD)
 }
 
+// Whole is String for whole numbers, which need no decimals where all seeds have the same.
+func (m Mean) Whole() string {
+	if m.N > 0 && m.SD == 0 {
+		return fmt.Sprintf("%.0f", m.Mean)
+	}
+	return m.String()
+}
+
 func meanOf(values []float64) (m Mean) {
 	m.N = len(values)
 	for _, v := range values {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"onnxclr/analysis"
 	"onnxclr/train"
 )
 
@@ -160,10 +162,13 @@ func TestResults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []string{"52.0 ± 2.8", "66.5", "permission denied", "&lt;b&gt;=1", "<svg", "3 of 3 pairs"} {
+	for _, want := range []string{"52.0 ± 2.8", "66.5", "permission denied", "&lt;b&gt;=1", "<svg", "3 of 3 pairs", "Spectra of the representation r, seed 0", "Mean ± standard deviation over seeds. Live"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q", want)
 		}
+	}
+	if strings.Contains(page.String(), "1.0 ± 0.0</td><td>1.0") {
+		t.Error("whole numbers that all seeds share have decimals")
 	}
 	if !bytes.Equal(page.Bytes(), again.Bytes()) {
 		t.Error("the page differs from one time to the next")
@@ -215,10 +220,74 @@ func TestSweepAndCollapse(t *testing.T) {
 		t.Error(text)
 	}
 	*cells[3].RankMeR = 2
-	if text := MostCollapsed(cells); !strings.Contains(text, "1 of 2 seeds; on seed 1 it is DirectCLR") {
+	if text := MostCollapsed(cells); !strings.Contains(text, "on 1 of 2 seeds; it is that of “DirectCLR” on seed 1") {
 		t.Error(text)
 	}
 	if text := MostCollapsed(cells[1:2]); text != "" {
 		t.Error(text)
+	}
+}
+
+// TestCompare: every pair once, in whatever order the study has its variants; those within
+// the paper's noise are left out.
+func TestCompare(t *testing.T) {
+	var rows []Row
+	for _, r := range []struct {
+		label       string
+		paper, ours float64
+	}{{"none", 51.5, 44}, {"orthogonal", 52.2, 45}, {"trainable", 61.1, 40}, {"diagonal", 60.2, 46}, {"ours alone", 0, 50}} {
+		rows = append(rows, Row{Label: r.label, Paper: r.paper, Linear: Mean{N: 1, Mean: r.ours}})
+	}
+	a := Compare(rows)
+	if a.Pairs != 5 || a.Same != 2 || a.Near != 1 || a.Sum() != "2 of 5 pairs of variants are in the paper's order" {
+		t.Errorf("%+v", a)
+	}
+	want := []string{
+		"“trainable” is not ahead of “none” here: −4.0 points, in the paper +9.6.",
+		"“diagonal” is ahead of “none” here: +2.0 points, in the paper +8.7.",
+		"“trainable” is not ahead of “orthogonal” here: −5.0 points, in the paper +8.9.",
+		"“diagonal” is ahead of “orthogonal” here: +1.0 points, in the paper +8.0.",
+		"“trainable” is not ahead of “diagonal” here: −6.0 points, in the paper +0.9.",
+	}
+	if !slices.Equal(a.Sentences, want) {
+		t.Errorf("sentences %q", a.Sentences)
+	}
+}
+
+// TestDrawingsNameTheirSeed: a chart shows one seed, the first that has anything.
+func TestDrawingsNameTheirSeed(t *testing.T) {
+	pair := []*analysis.Spectrum{{Label: "r"}, {Label: "z"}}
+	s := Study{Variants: []Variant{{Name: "a", Gradient: true}, {Name: "b"}}}
+	outcomes := []*Outcome{
+		{Variant: "a", Label: "A", Seed: 0}, {Variant: "b", Label: "B", Seed: 1, spectra: pair},
+		{Variant: "a", Label: "A", Seed: 1, spectra: pair, gradients: []*analysis.Spectrum{{Label: "A, gradient at r"}}}, {Variant: "a", Label: "A", Seed: 2, spectra: pair},
+	}
+	d := s.Spectra(outcomes, 1)
+	if d.Title != "Spectra of the embedding z, seed 1" || len(d.Spectra) != 2 || d.Spectra[0].Label != "A" || d.Spectra[1].Label != "B" {
+		t.Errorf("%q of %d", d.Title, len(d.Spectra))
+	}
+	if d = s.Gradients(outcomes); d.Title != "Spectra of the loss's gradient, seed 1" || len(d.Spectra) != 1 || d.Spectra[0].Label != "gradient at r" {
+		t.Errorf("%q of %d", d.Title, len(d.Spectra))
+	}
+}
+
+// TestPlanLeavesOutCorruptImages everywhere where training passes over them.
+func TestPlanLeavesOutCorruptImages(t *testing.T) {
+	o := options(t, "cifar10")
+	o.Set = []string{"corrupt=skip"}
+	s, err := Find("residual")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Plan(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range p.Cells {
+		for _, step := range c.Steps {
+			if line := strings.Join(step.Args, " "); step.Args[0] != "init" && !strings.Contains(line, "--corrupt=skip") && !strings.Contains(line, "--corrupt skip") {
+				t.Errorf("%s reads every image", line)
+			}
+		}
 	}
 }

@@ -18,11 +18,20 @@ type Agreement struct {
 // are equal by theory: an orthogonal projector and none.
 const noise = 0.7
 
+// Sum says how many pairs are in the paper's order.
+func (a Agreement) Sum() string {
+	if a.Pairs == 1 {
+		return map[int]string{0: "The one pair of variants to compare is not in the paper's order", 1: "The one pair of variants to compare is in the paper's order"}[a.Same]
+	}
+	return fmt.Sprintf("%d of %d pairs of variants are in the paper's order", a.Same, a.Pairs)
+}
+
 // Compare holds the linear probes of a table against the paper's.
 func Compare(rows []Row) Agreement {
 	var a Agreement
-	for i, x := range rows {
-		for _, y := range rows[i+1:] {
+	for i, row := range rows {
+		for _, other := range rows[i+1:] {
+			x, y := row, other
 			if x.Paper == 0 || y.Paper == 0 || x.Linear.N == 0 || y.Linear.N == 0 {
 				continue
 			}
@@ -30,7 +39,7 @@ func Compare(rows []Row) Agreement {
 			if gap < 0 {
 				x, y, gap, ours = y, x, -gap, -ours
 			}
-			if gap <= noise {
+			if gap < noise+1e-9 { // of numbers with one decimal
 				a.Near++
 				continue
 			}
@@ -40,7 +49,7 @@ func Compare(rows []Row) Agreement {
 				a.Same++
 				verb = "is"
 			}
-			text := fmt.Sprintf("%s %s ahead of %s here: %+.1f points, in the paper %+.1f.", x.Label, verb, y.Label, ours, gap)
+			text := fmt.Sprintf("“%s” %s ahead of “%s” here: %+.1f points, in the paper %+.1f.", x.Label, verb, y.Label, ours, gap)
 			a.Sentences = append(a.Sentences, strings.Replace(text, " -", " −", 1))
 		}
 	}
