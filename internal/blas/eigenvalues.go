@@ -16,7 +16,7 @@ import (
 // tridiagonal matrix, in the cache; LAPACK's way to the same, row by row, waits for the
 // memory.
 func Eigenvalues(n int, a []float64) ([]float64, error) {
-	values, _, err := used.eigenvalues(n, a, nil, n >= largeMatrix)
+	values, _, err := used.eigenvalues(n, a, nil, n >= used.bandFrom)
 	return values, err
 }
 
@@ -28,11 +28,8 @@ func EigenvaluesRaised(n int, a, v []float64) (values, raised []float64, err err
 	if len(v) != n {
 		return nil, nil, fmt.Errorf("a vector of %d numbers for a matrix of %d×%d", len(v), n, n)
 	}
-	return used.eigenvalues(n, a, v, n >= largeMatrix)
+	return used.eigenvalues(n, a, v, n >= used.bandFrom)
 }
-
-// largeMatrix is from what side on the way over a band is the faster one.
-const largeMatrix = 128
 
 func (mach *machine) eigenvalues(n int, a, v []float64, large bool) (values, raised []float64, err error) {
 	if n < 1 || len(a) < n*n {

@@ -22,6 +22,7 @@ type machine struct {
 	symmetricStep int // … and symmetricRows of this
 	rotate        func(z *float64, ld, n int, cs *float64)
 	rotateCols    int // columns that rotate turns
+	bandFrom      int // symmetric matrices of this side are taken to a band first
 	chaseSquare   func(d *float64, ld int, v, w *float64, tau float64)
 	chaseDots     func(b *float64, ld int, v, out *float64, tau float64)
 	chaseBlock    func(b *float64, ld int, w, v, x, y *float64, tau float64)

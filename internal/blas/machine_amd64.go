@@ -25,7 +25,7 @@ var avx512Machine = machine{
 	expSum: expSumAVX512, weigh: weighAVX512, weighStep: 8, rectify: rectifyAVX512, gate: gateAVX512, expStep: 16,
 	symmetricRows: symmetricRowsAVX512, symmetricStep: 8,
 	rotate: rotateAVX512, rotateCols: 32,
-	chaseSquare: chaseSquareAVX512, chaseDots: chaseDotsAVX512, chaseBlock: chaseBlockAVX512,
+	bandFrom: 128, chaseSquare: chaseSquareAVX512, chaseDots: chaseDotsAVX512, chaseBlock: chaseBlockAVX512,
 	sturm: sturmAVX512, sturmAt: 32,
 }
 
@@ -35,6 +35,6 @@ var avx2Machine = machine{
 	expSum: expSumAVX2, weigh: weighAVX2, weighStep: 4, rectify: rectifyAVX2, gate: gateAVX2, expStep: 8,
 	symmetricRows: symmetricRowsAVX2, symmetricStep: 4,
 	rotate: rotateAVX2, rotateCols: 16,
-	chaseSquare: chaseSquareAVX2, chaseDots: chaseDotsAVX2, chaseBlock: chaseBlockAVX2,
+	bandFrom: 128, chaseSquare: chaseSquareAVX2, chaseDots: chaseDotsAVX2, chaseBlock: chaseBlockAVX2,
 	sturm: sturmAVX2, sturmAt: 8,
 }
