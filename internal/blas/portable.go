@@ -11,7 +11,7 @@ var portableMachine = machine{
 	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, weighStep: 1, rectify: rectify, gate: gate, expStep: 1,
 	symmetricRows: symmetricRows, symmetricStep: 1,
 	rotate: rotate, rotateCols: 4,
-	bandFrom: math.MaxInt, // its loops gain nothing
+	bandFrom:    math.MaxInt, // its loops gain nothing
 	chaseSquare: chaseSquare, chaseDots: chaseDots, chaseBlock: chaseBlock,
 	sturm: sturm, sturmAt: 4,
 }
