@@ -205,7 +205,7 @@ func packed(m *mat.SymDense) []float64 { return mat.DenseCopyOf(m).RawMatrix().D
 // along returns scale·vᵀMv for every row v.
 func along(m *mat.SymDense, v *mat.Dense, scale float64) []float64 {
 	var vm mat.Dense
-	vm.Mul(v, m)
+	vm.Mul(v, mat.DenseCopyOf(m)) // a symmetric operand would take gonum's own, slow product
 	n, _ := v.Dims()
 	out := make([]float64, n)
 	for i := range out {

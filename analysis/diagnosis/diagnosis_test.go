@@ -160,6 +160,46 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// TestLeadingDirections: of a wide matrix the leading right singular vectors are found by
+// way of the left ones, unless it is nearly of lower rank: unit vectors at right angles that
+// m stretches by the singular values, whichever way.
+func TestLeadingDirections(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	for _, rank := range []int{40, 20} {
+		a, b := mat.NewDense(40, rank, nil), mat.NewDense(rank, 90, nil)
+		for _, m := range []*mat.Dense{a, b} {
+			m.Apply(func(_, _ int, _ float64) float64 { return rng.NormFloat64() }, m)
+		}
+		var m, image, product mat.Dense
+		m.Mul(a, b)
+		sigma, v, err := (&Layer{}).gram(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := v.Dims()
+		if n != map[int]int{40: shownDirections, 20: 90}[rank] {
+			t.Errorf("rank %d: %d directions", rank, n)
+		}
+		n = min(n, rank)
+		image.Mul(&m, v.T())
+		product.Mul(v, v.T())
+		for i := range n {
+			if length := mat.Norm(image.ColView(i), 2); math.Abs(length-sigma[i]) > 1e-9*sigma[0] {
+				t.Errorf("rank %d: direction %d is stretched by %g, want %g", rank, i, length, sigma[i])
+			}
+			for j := range n {
+				want := 0.0
+				if i == j {
+					want = 1
+				}
+				if got := product.At(i, j); math.Abs(got-want) > 1e-9 {
+					t.Errorf("rank %d: product of %d and %d is %g", rank, i, j, got)
+				}
+			}
+		}
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	p, err := NewPlace("r", 3, 0.1)
 	if err != nil {

@@ -18,7 +18,7 @@ type Layer struct {
 	Weights      []float64
 	FedByPrior   bool // its input is the output of the layer before in the list, but for what acts on single channels
 	singular     []float64
-	left, inputs *mat.Dense // singular vectors of outputs and of inputs, as rows
+	left, inputs *mat.Dense // singular vectors of outputs and of inputs, as rows: the leading ones, or all
 }
 
 // Weights is what the layers say about mechanism 2.
@@ -109,8 +109,26 @@ func (l *Layer) decompose() (err error) {
 }
 
 // gram returns the singular values of m, descending, and its right singular vectors as
-// rows.
+// rows. Of a matrix that is wider than high these are mᵀu/σ, of as many left ones u as are
+// shown, where their singular values leave them with digits.
 func (l *Layer) gram(m mat.Matrix) ([]float64, *mat.Dense, error) {
+	if rows, cols := m.Dims(); rows < cols && rows >= shownDirections {
+		sigma, u, err := l.gram(m.T())
+		if err != nil {
+			return nil, nil, err
+		}
+		if n := shownDirections; sigma[n-1] > 1e-4*sigma[0] {
+			v := new(mat.Dense)
+			v.Mul(u.Slice(0, n, 0, rows), m)
+			for k := range n {
+				row := v.RawRowView(k)
+				for i := range row {
+					row[i] /= sigma[k]
+				}
+			}
+			return sigma, v, nil
+		}
+	}
 	var s mat.SymDense
 	s.SymOuterK(1, m.T())
 	values, vectors, err := eigen(&s)
