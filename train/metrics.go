@@ -91,12 +91,17 @@ func (l *lineFile) append(v any) ([]byte, error) {
 	return l.last, err
 }
 
-// amend writes v over the last line, of which it is a longer version.
+// amend writes v over the last line.
 func (l *lineFile) amend(v any) ([]byte, error) {
-	if _, err := l.f.Seek(-int64(len(l.last)), io.SeekEnd); err != nil {
+	start, err := l.f.Seek(-int64(len(l.last)), io.SeekEnd)
+	if err != nil {
 		return nil, err
 	}
-	return l.append(v)
+	line, err := l.append(v)
+	if err != nil {
+		return nil, err
+	}
+	return line, l.f.Truncate(start + int64(len(line)))
 }
 
 func (l *lineFile) sync() error  { return l.f.Sync() }

@@ -171,7 +171,8 @@ func (m *monitor) due(steps int) bool {
 
 // catchUp looks if that is due before a step is made: at the model that training begins
 // with, or at that of a run which was interrupted before it was seen. Then what is seen
-// joins the other numbers of the step made last.
+// joins the other numbers of the step made last, before it is logged: a run killed on the
+// way looks again.
 func (m *monitor) catchUp(ctx context.Context, metrics *lineFile, events *events) error {
 	if m == nil || !m.due(m.learner.step) {
 		return nil
@@ -181,19 +182,21 @@ func (m *monitor) catchUp(ctx context.Context, metrics *lineFile, events *events
 		return err
 	}
 	var last Metrics
-	if json.Unmarshal(metrics.last, &last) != nil || last.Step != m.learner.step-1 {
-		return nil
+	if json.Unmarshal(metrics.last, &last) == nil && last.Step == m.learner.step-1 {
+		last.Monitor = seen
+		line, err := metrics.amend(last)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(events.monitor(last.Step, line), events.spectra(last.Step, m)); err != nil {
+			return err
+		}
 	}
-	last.Monitor = seen
-	line, err := metrics.amend(last)
-	if err != nil {
-		return err
-	}
-	return errors.Join(events.monitor(last.Step, line), events.spectra(last.Step, m))
+	return m.record()
 }
 
-// look measures the model as it is, logs a point and returns its short form. If it is
-// interrupted there is no point, and the look stays due.
+// look measures the model as it is and returns the short form of what it saw, which
+// record logs. If it is interrupted the look stays due.
 func (m *monitor) look(ctx context.Context) (*Monitor, error) {
 	start := time.Now()
 	p := MonitorPoint{Steps: m.learner.step}
@@ -206,10 +209,7 @@ func (m *monitor) look(ctx context.Context) (*Monitor, error) {
 	if err := m.classify(ctx, &p, held); err != nil {
 		return nil, err
 	}
-	if _, err := m.log.append(p); err != nil {
-		return nil, err
-	}
-	m.seen, m.last = p.Steps, &p
+	m.last = &p
 	if m.first == nil {
 		m.first = &p
 	}
@@ -221,6 +221,13 @@ func (m *monitor) look(ctx context.Context) (*Monitor, error) {
 		s.RankMeZ, s.LiveZ = &p.Z.Metrics.RankMe, &p.Z.Metrics.LiveDims
 	}
 	return s, nil
+}
+
+// record logs what the last look saw.
+func (m *monitor) record() error {
+	_, err := m.log.append(m.last)
+	m.seen = m.last.Steps
+	return err
 }
 
 // spectrum is nil, with a warning, where there is none: rows of zeros, for one, are a

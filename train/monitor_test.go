@@ -134,6 +134,48 @@ func resumesMonitored(t *testing.T, r Recipe) {
 	trainImages(t, killed, r, Options{Resume: true})
 }
 
+// TestMonitorLooksAgain: a run that was stopped in a look, resumed, and killed when that look
+// was in the metrics but not yet in the monitor's file, looks once more; nothing is lost or
+// there twice, whatever the line of before was.
+func TestMonitorLooksAgain(t *testing.T) {
+	r := monitored(t)
+	dir := t.TempDir()
+	trainImages(t, dir, r, Options{})
+	path := filepath.Join(dir, monitorName)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := bytes.LastIndexByte(whole[:len(whole)-1], '\n') + 1
+	if err := os.WriteFile(path, whole[:cut], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	metrics := filepath.Join(dir, metricsName)
+	text, err := os.ReadFile(metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longer := bytes.TrimSuffix(text, []byte("}\n"))
+	if err := os.WriteFile(metrics, append(longer, []byte(`,"note":"`+strings.Repeat("x", 400)+`"}`+"\n")...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	trainImages(t, dir, r, Options{Resume: true})
+	if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, whole) {
+		t.Errorf("%s differs (%v):\n%s\nwant\n%s", monitorName, err, again, whole)
+	}
+	after, err := os.ReadFile(metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := bytes.Count(after, []byte("\n")); lines != bytes.Count(text, []byte("\n")) || bytes.Contains(after, []byte("note")) {
+		t.Errorf("%s:\n%s", metricsName, after)
+	}
+	series, err := ReadMetrics(metrics)
+	if err != nil || !slices.ContainsFunc(series, func(s Series) bool { return s.Name == "monitor.rankme_r" && len(s.Steps) == 3 }) {
+		t.Errorf("the metrics have no series monitor.rankme_r of 3 steps (%v)", err)
+	}
+}
+
 // fuse is a context that ends when it is asked for the n-th time whether it has.
 type fuse struct {
 	context.Context

@@ -174,7 +174,10 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 		m.Time, m.Wait = time.Since(start).Seconds(), wait.Seconds()
 		m.ImagesPerSecond = float64(2*batch) / m.Time
 		if monitor.due(l.step) {
-			if m.Monitor, err = monitor.look(ctx); err != nil && ctx.Err() == nil {
+			if m.Monitor, err = monitor.look(ctx); err == nil {
+				err = monitor.record()
+			}
+			if err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
