@@ -89,6 +89,17 @@ func TestUnusableDataAreRefused(t *testing.T) {
 	}
 }
 
+// A batch that nobody chose is not blamed on the user.
+func TestDefaultBatchOfAFewImages(t *testing.T) {
+	r := imageRecipe(t)
+	r.Batch = Defaults(r.Method).Batch
+	delete(r.Given, "batch")
+	err := Run(t.Context(), r, Options{Dir: filepath.Join(t.TempDir(), "run")})
+	if err == nil || !strings.Contains(err.Error(), "holds 21 images, and 4096, the paper's batch, is the default; give a smaller one") {
+		t.Error(err)
+	}
+}
+
 // Corrupt images are counted, named once, and do not disturb the exactness of a resume.
 func TestCorruptImagesAreSkipped(t *testing.T) {
 	dir := t.TempDir()

@@ -59,6 +59,10 @@ func openImages(r *Recipe, warn func(string)) (Source, error) {
 		source.Close()
 		return nil, err
 	}
+	if n := set.Len(); n > 1 && n < r.Batch && !r.Given["batch"] && r.Batch == Defaults(r.Method).Batch {
+		source.Close()
+		return nil, fmt.Errorf("%s: holds %d images, and %d, the paper's batch, is the default; give a smaller one with batch", r.Data, n, r.Batch)
+	}
 	s := &images{source: source, set: set, recipe: *r, warn: warn, bad: map[int]bool{}}
 	s.print = fmt.Sprintf("%d images, %s", set.Len(), data.Fingerprint(set))
 	if err := s.start(0); err != nil {

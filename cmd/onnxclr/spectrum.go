@@ -184,7 +184,13 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 	if err != nil {
 		return err
 	}
-	chart := analysis.Chart{Log: analysis.Log(o.log), DPI: o.dpi, Of: o.of}
+	of := spectra[0].Of // of all, or ""
+	for _, s := range spectra {
+		if s.Of != of {
+			of = ""
+		}
+	}
+	chart := analysis.Chart{Log: analysis.Log(o.log), DPI: o.dpi, Of: of}
 	outputs := []struct {
 		path  string
 		write func(io.Writer) error
@@ -195,14 +201,14 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 			if err != nil {
 				return err
 			}
-			return analysis.Forest{DPI: o.dpi, Of: o.of}.Write(w, format, spectra)
+			return analysis.Forest{DPI: o.dpi, Of: of}.Write(w, format, spectra)
 		}},
 		{o.cumulativeChart, func(w io.Writer) error {
 			format, err := analysis.FormatOf(o.cumulativeChart)
 			if err != nil {
 				return err
 			}
-			return analysis.Cumulative{DPI: o.dpi, Of: o.of}.Write(w, format, spectra)
+			return analysis.Cumulative{DPI: o.dpi, Of: of}.Write(w, format, spectra)
 		}},
 		{o.json, func(w io.Writer) error { return analysis.WriteJSON(w, spectra) }},
 		{o.csv, func(w io.Writer) error { return analysis.WriteCSV(w, spectra) }},
@@ -226,11 +232,11 @@ func (o *spectrumOptions) write(t *terminal, spectra []*analysis.Spectrum) error
 	}
 	if o.json != "-" && o.csv != "-" && o.metricsCSV != "-" {
 		printMetrics(t, spectra)
-		of := ""
-		if o.of != "" {
-			of = "Rows are " + o.of + ". "
+		rows := ""
+		if of != "" {
+			rows = "Rows are " + of + ". "
 		}
-		t.print("%s%s\n", of, analysis.Conventions(spectra))
+		t.print("%s%s\n", rows, analysis.Conventions(spectra))
 		if o.metrics || o.exact {
 			t.print("\n")
 			t.table(analysis.MetricsTable(spectra), 2)
