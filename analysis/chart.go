@@ -149,7 +149,7 @@ func notes(spectra []*Spectrum, clipped, rings bool) []string {
 	n = append(n, live+"; RankMe not centred, ε = "+power(RankMeEpsilon)+".")
 	for _, s := range spectra {
 		if s.Bootstrap != nil {
-			n = append(n, fmt.Sprintf("Bands: 95 %% of %d resamplings of the rows.", s.Bootstrap.Replicates))
+			n = append(n, bands(spectra, s.Bootstrap.Replicates)+".")
 			break
 		}
 	}
@@ -168,6 +168,17 @@ func notes(spectra []*Spectrum, clipped, rings bool) []string {
 // Conventions are the sentences that say how spectra and their metrics were computed, as
 // charts have them underneath.
 func Conventions(spectra []*Spectrum) string { return strings.Join(notes(spectra, false, false), " ") }
+
+// bands says what a chart's bands are and, where rows are few, why curves leave them.
+func bands(spectra []*Spectrum, replicates int) string {
+	text := fmt.Sprintf("Bands: 95 %% of %d resamplings of the rows", replicates)
+	for _, s := range spectra {
+		if s.Samples < 10*s.Dim {
+			return text + "; with few rows a dimension they show fewer dimensions than the curve, for rows drawn twice add no direction"
+		}
+	}
+	return text
+}
 
 // power writes a power of ten, such as 1e-6.
 func power(v float64) string { return strings.Replace(fmt.Sprintf("%.0e", v), "e-0", "e-", 1) }

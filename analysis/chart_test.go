@@ -147,6 +147,9 @@ func TestChartsContainTheirBands(t *testing.T) {
 		s.Bootstrap.Low, s.Bootstrap.High = append(s.Bootstrap.Low, v/50), append(s.Bootstrap.High, v*50)
 	}
 	s.Bootstrap.Low[3] = 0
+	if text := strings.Join(notes([]*Spectrum{s}, false, false), " "); strings.Contains(text, "drawn twice") != (s.Samples < 10*s.Dim) {
+		t.Errorf("%d rows of %d dimensions: %s", s.Samples, s.Dim, text)
+	}
 	p, _, _ := Chart{Log: Ln}.plot([]*Spectrum{s})
 	top, bottom := math.Log(s.Bootstrap.High[0]), math.Log(chartFloor*s.SingularValues[0])
 	if p.Y.Max < top || p.Y.Min > bottom || math.IsInf(p.Y.Min, -1) {

@@ -48,7 +48,7 @@ func (c Cumulative) chart(spectra []*Spectrum) LineChart {
 		if b := s.Bootstrap; b != nil && len(b.CumulativeLow) == len(part) && len(b.CumulativeHigh) == len(part) {
 			l.Low, l.High = percent(b.CumulativeLow), percent(b.CumulativeHigh)
 			if i == 0 {
-				note = append(note, fmt.Sprintf("Bands: 95 %% of %d resamplings of the rows.", b.Replicates))
+				note = append(note, bands(spectra, b.Replicates)+".")
 			}
 		}
 		p.Lines = append(p.Lines, l)
