@@ -45,6 +45,7 @@ type progress struct {
 
 	start   Start
 	begun   time.Time
+	first   time.Time // when the first step began: the monitor may have looked before
 	shown   time.Time
 	steps   int     // since the start
 	loss    float64 // a moving average: one batch says little
@@ -74,7 +75,9 @@ func (p *progress) Begin(s Start) {
 const smoothing = 0.05
 
 func (p *progress) Step(m Metrics) {
-	p.steps++
+	if p.steps++; p.steps == 1 {
+		p.first = p.now().Add(-time.Duration(m.Time * float64(time.Second)))
+	}
 	w := max(1/float64(p.steps), smoothing)
 	p.loss += w * (float64(m.Loss) - p.loss)
 	p.rate += w * (m.ImagesPerSecond - p.rate)
@@ -164,7 +167,7 @@ func (p *progress) left() string {
 	if done <= 0 || s.Total <= m.Step+1 {
 		return ""
 	}
-	return "ETA " + clock(p.now().Sub(p.begun)/time.Duration(done)*time.Duration(s.Total-m.Step-1))
+	return "ETA " + clock(p.now().Sub(p.first)/time.Duration(done)*time.Duration(s.Total-m.Step-1))
 }
 
 // line writes a whole line, after removing the live one.

@@ -74,7 +74,7 @@ func TestLiveLineRenewsItself(t *testing.T) {
 	} {
 		width = c.width
 		p.last = step(10)
-		p.begun = clock.Add(-2 * time.Second)
+		p.first = clock.Add(-2 * time.Second)
 		out.Reset()
 		p.show()
 		got := strings.TrimRight(out.String()[strings.LastIndex(out.String(), "\r")+1:], " ")
@@ -87,6 +87,18 @@ func TestLiveLineRenewsItself(t *testing.T) {
 	p.End(Result{Dir: "run", Steps: 11, Interrupted: true})
 	if !strings.HasSuffix(out.String(), "\n") || strings.Contains(out.String(), "run") {
 		t.Errorf("end: %q", out.String())
+	}
+}
+
+// What the monitor looked at before the first step does not count for what is left.
+func TestTimeLeftIsOfSteps(t *testing.T) {
+	clock := time.Unix(0, 0)
+	p := &progress{w: io.Discard, now: func() time.Time { return clock }, every: time.Hour}
+	p.Begin(Start{Total: 11, StepsPerEpoch: 11})
+	clock = clock.Add(60 * time.Second) // a look
+	p.Step(step(0))
+	if text := p.text(200); !strings.HasSuffix(text, "ETA 10.0s") {
+		t.Errorf("%q", text)
 	}
 }
 
@@ -118,10 +130,10 @@ func TestProgressSmoothsTheLoss(t *testing.T) {
 func TestProgressFitsATerminal(t *testing.T) {
 	p := &progress{w: io.Discard, now: func() time.Time { return time.Unix(3600, 0) }, every: time.Hour}
 	p.Begin(Start{Total: 78100, StepsPerEpoch: 781})
-	p.begun = time.Unix(0, 0)
 	rank, m := 41.25, step(12344)
 	m.Epoch, m.LearningRate, m.ImagesPerSecond, m.Monitor = 15, 0.0748613, 666, &Monitor{RankMeR: &rank}
 	p.Step(m)
+	p.first = time.Unix(0, 0)
 	if text := p.text(79); text != "step 12345/78100  loss 4.2500  lr 0.0749  666 images/s  RankMe 41.2  ETA 5h20m" {
 		t.Errorf("%q", text)
 	}
