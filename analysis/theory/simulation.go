@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
 	"onnxclr/internal/stream"
@@ -175,29 +174,29 @@ func (s *Simulation) Step() error {
 	return nil
 }
 
-// sample draws the batch and its two views: everything is drawn first, so that the rows,
-// which lie far apart in the pool, are fetched without waiting for each other.
+// sample draws the batch, all of it before the rows, which lie far apart in the pool, are
+// fetched, and its two views.
 func (s *Simulation) sample() {
 	d, n := s.config.Dim, s.config.Batch
 	for i := range n {
 		j := i + s.draw.IntN(len(s.order)-i)
 		s.order[i], s.order[j] = s.order[j], s.order[i]
 	}
-	s.source.Fill(s.noise.drawn)
 	for i, j := range s.order[:n] {
-		x := s.pool[j*d : (j+1)*d]
-		copy(s.inputs[i*d:], x)
-		copy(s.inputs[(n+i)*d:], x)
+		copy(s.inputs[i*d:], s.pool[j*d:(j+1)*d])
 	}
+	copy(s.inputs[n*d:], s.inputs[:n*d])
 	each := len(s.noise.deviation)
 	view := s.inputs[n*d:]
 	if s.config.BothViews {
 		view = s.inputs
 	}
 	if s.noise.even && each == d {
-		floats.AddScaled(view, s.noise.deviation[0], s.noise.drawn)
+		s.source.Add(view, s.noise.deviation[0])
 		return
 	}
+	clear(s.noise.drawn)
+	s.source.Add(s.noise.drawn, 1)
 	for i := 0; i*each < len(s.noise.drawn); i++ {
 		drawn, x := s.noise.drawn[i*each:(i+1)*each], view[i*d+s.noise.first:][:each]
 		for k, v := range s.noise.deviation[:each] {

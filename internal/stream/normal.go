@@ -25,13 +25,15 @@ func NewNormals(seed uint64, purpose string, coords ...uint64) *Normals {
 	return &n
 }
 
-// Fill draws numbers in blocks of 16; what is left of a last block is dropped.
-func (n *Normals) Fill(to []float64) {
+// Add adds numbers of a deviation to what it is given. They are drawn in blocks of 16;
+// what is left of a last block is dropped.
+func (n *Normals) Add(to []float64, deviation float64) {
 	whole := len(to) / block
-	n.blocks(to, whole)
+	n.add(to, whole, deviation)
 	if rest := to[whole*block:]; len(rest) > 0 {
 		var last [block]float64
-		n.blocks(last[:], 1)
+		copy(last[:], rest)
+		n.add(last[:], 1, deviation)
 		copy(rest, last[:])
 	}
 }
@@ -39,13 +41,14 @@ func (n *Normals) Fill(to []float64) {
 // block is how many numbers come of one step of all generators.
 const block = 16
 
-// portable draws blocks, as does, bit by bit, the assembly. Where a product is added to
+// portable adds blocks, as does, bit by bit, the assembly. Where a product is added to
 // something it is by math.FMA, lest that depended on the compiler.
-func (n *Normals) portable(to []float64, blocks int) {
+func (n *Normals) portable(to []float64, blocks int, deviation float64) {
 	for at := range blocks {
 		for lane := range 8 {
 			along, across := transform(n.next(lane), n.next(lane))
-			to[at*block+lane], to[at*block+8+lane] = along, across
+			x, y := &to[at*block+lane], &to[at*block+8+lane]
+			*x, *y = math.FMA(along, deviation, *x), math.FMA(across, deviation, *y)
 		}
 	}
 }
@@ -73,17 +76,20 @@ func transform(first, second uint64) (along, across float64) {
 	i := math.Float64bits(u) + c[offset]
 	e := number(i>>52|c[magic]) - number(c[bias])       // u = 2^e·(1 + f)
 	f := number(i&c[mantissa]+c[root]) - number(c[one]) // from √½ − 1 to √2 − 1
-	radius := math.Sqrt(math.FMA(polynomial(c[logarithm:cosine], f), f, e*number(c[log2])))
+	square := f * f
+	slope := math.FMA(polynomial(c[logarithm+1:cosine], 2, square), f, polynomial(c[logarithm:cosine], 2, square))
+	radius := math.Sqrt(math.FMA(slope, f, e*number(c[log2])))
 	v := number(second>>12|c[one]) - number(c[threeHalves])
 	w := v * v
-	along = math.Float64frombits(math.Float64bits(radius*polynomial(c[cosine:sine], w)) ^ second<<52&c[sign])
-	return along, radius * (v * polynomial(c[sine:], w))
+	along = math.Float64frombits(math.Float64bits(radius*polynomial(c[cosine:sine], 1, w)) ^ second<<52&c[sign])
+	return along, radius * (v * polynomial(c[sine:], 1, w))
 }
 
-func polynomial(coefficients []uint64, x float64) float64 {
-	last := len(coefficients) - 1
+// polynomial evaluates that of every by-th coefficient.
+func polynomial(coefficients []uint64, by int, x float64) float64 {
+	last := (len(coefficients) - 1) / by * by
 	y := math.Float64frombits(coefficients[last])
-	for i := last - 1; i >= 0; i-- {
+	for i := last - by; i >= 0; i -= by {
 		y = math.FMA(y, x, math.Float64frombits(coefficients[i]))
 	}
 	return y

@@ -14,8 +14,8 @@ func TestNormalsInAssembly(t *testing.T) {
 		x, y := make([]float64, 1<<16), make([]float64, 1<<16)
 		for blocks := range 7 {
 			blocks += blocks / 6 * 4000
-			want.portable(x, blocks)
-			vector(&y[0], blocks, &got.state, &constants)
+			want.portable(x, blocks, 0.7)
+			vector(&y[0], blocks, 0.7, &got.state, &constants)
 			for j := range x {
 				if math.Float64bits(x[j]) != math.Float64bits(y[j]) {
 					t.Fatalf("function %d, %d blocks: number %d is %v, want %v", i, blocks, j, y[j], x[j])

@@ -2,4 +2,6 @@
 
 package stream
 
-func (n *Normals) blocks(to []float64, blocks int) { n.portable(to, blocks) }
+func (n *Normals) add(to []float64, blocks int, deviation float64) {
+	n.portable(to, blocks, deviation)
+}

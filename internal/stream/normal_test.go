@@ -9,7 +9,7 @@ import (
 // Like other streams these are part of what a run's results depend on, on any machine.
 func TestNormalsAreFixed(t *testing.T) {
 	got := make([]float64, 17)
-	NewNormals(11, "test", 4).Fill(got)
+	NewNormals(11, "test", 4).Add(got, 1)
 	want := []float64{-1.6088459622806945, -1.2698420577560035, 1.4726561631827366, -0.6037407066385191, -0.3626508718350721, -0.7874181017026545, 0.8973750132125838, 0.09745197034212011, -1.0212452371113927, -2.2608030232591108, -0.7996664435287596, 1.6674386121908726, -0.08335007687887186, 0.08714927381932872, 0.9680056594486296, -1.626872200008159, 0.8243621321954926}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %#v, want %v", got, want)
@@ -19,15 +19,27 @@ func TestNormalsAreFixed(t *testing.T) {
 // A stream goes on from draw to draw, and draws of any length begin with a block.
 func TestNormalsAreBlocks(t *testing.T) {
 	all, parts := make([]float64, 160), make([]float64, 160)
-	NewNormals(1, "test").Fill(all)
+	NewNormals(1, "test").Add(all, 1)
 	source := NewNormals(1, "test")
 	at := 0
 	for _, n := range []int{16, 5, 0, 33, 16} {
-		source.Fill(parts[:n])
+		clear(parts)
+		source.Add(parts[:n], 1)
 		if !slices.Equal(parts[:n], all[at:at+n]) {
 			t.Errorf("%d numbers from %d on are others", n, at)
 		}
 		at += (n + 15) / 16 * 16
+	}
+	before := make([]float64, 16)
+	for i := range before {
+		before[i] = float64(i)
+	}
+	sums := slices.Clone(before)
+	NewNormals(1, "test").Add(sums, 0.5)
+	for i, sum := range sums {
+		if sum != math.FMA(all[i], 0.5, before[i]) {
+			t.Errorf("%v and half of %v are %v", before[i], all[i], sum)
+		}
 	}
 }
 
@@ -36,7 +48,7 @@ func TestNormalsAreBlocks(t *testing.T) {
 func TestNormalsAreNormal(t *testing.T) {
 	const n = 1 << 20
 	source, x := NewNormals(3, "test"), make([]float64, n)
-	source.Fill(x)
+	source.Add(x, 1)
 	check := func(what string, x []float64) {
 		n := float64(len(x))
 		sorted := slices.Sorted(slices.Values(x))
@@ -138,7 +150,7 @@ func TestNormalsTransform(t *testing.T) {
 func BenchmarkNormals(b *testing.B) {
 	source, values := NewNormals(1, "test"), make([]float64, 2048)
 	for b.Loop() {
-		source.Fill(values)
+		source.Add(values, 1e-3)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2048, "ns/number")
 }

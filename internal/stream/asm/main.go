@@ -26,10 +26,18 @@ func main() {
 	if g.wide {
 		name = "AVX512"
 	}
-	TEXT("normals"+name, NOSPLIT, "func(to *float64, blocks int, state *[4][8]uint64, constants *[39]uint64)")
+	TEXT("normals"+name, NOSPLIT, "func(to *float64, blocks int, deviation float64, state *[4][8]uint64, constants *[39]uint64)")
 	g.constants = Mem{Base: Load(Param("constants"), GP64())}
 	state, start, blocks := Mem{Base: Load(Param("state"), GP64())}, Load(Param("to"), GP64()), Load(Param("blocks"), GP64())
-	const block = 128                            // bytes
+	deviation := g.new()
+	p, err := Param("deviation").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSD(p.Addr, deviation)
+
+	// Blocks are of 128 bytes.
+	const block = 128
 	for at := 0; at < block/2; at += g.bytes() { // some lanes through all blocks, then others
 		s := make([]reg.VecVirtual, 4)
 		for i := range s {
@@ -44,8 +52,11 @@ func main() {
 		CMPQ(left, I8(0))
 		JEQ(LabelRef(done))
 		along, across := g.pair(s)
-		VMOVUPD(along, Mem{Base: to, Disp: at})
-		VMOVUPD(across, Mem{Base: to, Disp: block/2 + at})
+		for i, x := range []reg.VecVirtual{along, across} {
+			m := Mem{Base: to, Disp: i*block/2 + at}
+			VFMADD213PD(m, deviation, x)
+			VMOVUPD(x, m)
+		}
 		ADDQ(I32(block), to)
 		DECQ(left)
 		JMP(LabelRef(next))
@@ -153,11 +164,19 @@ func (g generator) random(s []reg.VecVirtual) reg.VecVirtual {
 	g.rotate(23, bits)
 	VPADDQ(s[0], bits, bits)
 	VPSLLQ(U8(17), s[1], t)
-	g.xor(s[0], s[2], s[2])
-	g.xor(s[1], s[3], s[3])
-	g.xor(s[2], s[1], s[1])
-	g.xor(s[3], s[0], s[0])
-	g.xor(t, s[2], s[2])
+	if g.wide {
+		const xor = 0x96 // of all three
+		g.xor(s[1], s[3], s[3])
+		VPTERNLOGQ(U8(xor), s[0], s[2], s[1])
+		VPTERNLOGQ(U8(xor), s[0], t, s[2])
+		g.xor(s[3], s[0], s[0])
+	} else {
+		g.xor(s[0], s[2], s[2])
+		g.xor(s[1], s[3], s[3])
+		g.xor(s[2], s[1], s[1])
+		g.xor(s[3], s[0], s[0])
+		g.xor(t, s[2], s[2])
+	}
 	g.rotate(45, s[3])
 	return bits
 }
@@ -170,10 +189,10 @@ func (g generator) uniform(bits reg.VecVirtual) reg.VecVirtual {
 	return u
 }
 
-// polynomial evaluates that of n coefficients.
-func (g generator) polynomial(first, n int, x reg.VecVirtual) reg.VecVirtual {
-	y := g.constant(first + n - 1)
-	for i := first + n - 2; i >= first; i-- {
+// polynomial evaluates that of every by-th coefficient from first up to last.
+func (g generator) polynomial(first, last, by int, x reg.VecVirtual) reg.VecVirtual {
+	y := g.constant(last)
+	for i := last - by; i >= first; i -= by {
 		if g.wide {
 			VFMADD213PD_BCST(g.constants.Offset(8*i), x, y)
 		} else {
@@ -195,18 +214,28 @@ func (g generator) pair(s []reg.VecVirtual) (along, across reg.VecVirtual) {
 	VPADDQ(g.constant(root), f, f)
 	VSUBPD(g.constant(one), f, f)
 	VMULPD(g.constant(log2), e, radius)
-	VFMADD231PD(g.polynomial(logarithm, 15, f), f, radius)
+	square := g.new()
+	VMULPD(f, f, square)
+	even, odd := g.polynomial(logarithm, cosine-1, 2, square), g.polynomial(logarithm+1, cosine-2, 2, square)
+	VFMADD231PD(odd, f, even)
+	VFMADD231PD(even, f, radius)
 	VSQRTPD(radius, radius)
 
 	bits, v, w := g.random(s), g.new(), g.new()
 	VSUBPD(g.constant(threeHalves), g.uniform(bits), v)
 	VPSLLQ(U8(52), bits, bits)
-	g.and(g.constant(sign), bits, bits)
+	if !g.wide {
+		g.and(g.constant(sign), bits, bits)
+	}
 	VMULPD(v, v, w)
-	along, across = g.polynomial(cosine, 7, w), g.polynomial(sine, 7, w)
+	along, across = g.polynomial(cosine, sine-1, 1, w), g.polynomial(sine, sine+6, 1, w)
 	VMULPD(v, across, across)
 	VMULPD(radius, across, across)
 	VMULPD(radius, along, along)
-	g.xor(bits, along, along)
+	if g.wide {
+		VPTERNLOGQ(U8(0x78), g.constant(sign), bits, along) // along ^ (bits & sign)
+	} else {
+		g.xor(bits, along, along)
+	}
 	return along, across
 }
