@@ -224,18 +224,15 @@ func largest(row []float64) float64 {
 }
 
 // product multiplies numbers between safe and one over it, for the logarithm of the whole.
+// It begins as one.
 type product struct{ rest, logs float64 }
 
+var one = product{rest: 1}
+
 func (p *product) times(factor float64) {
-	if p.rest == 0 || p.rest > 1e30 || p.rest < 1e-30 {
-		p.logs, p.rest = p.log(), 1
+	if p.rest *= factor; p.rest > 1e40 || p.rest < 1e-40 {
+		*p = product{1, p.log()}
 	}
-	p.rest *= factor
 }
 
-func (p *product) log() float64 {
-	if p.rest == 0 { // none yet
-		return 0
-	}
-	return p.logs + math.Log(p.rest)
-}
+func (p *product) log() float64 { return p.logs + math.Log(p.rest) }

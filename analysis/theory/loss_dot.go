@@ -8,9 +8,9 @@ import (
 	fast "onnxclr/internal/blas"
 )
 
-// blockRows is how many anchors are taken at a time: what they are to all samples stays
-// in the nearest cache.
-const blockRows = 32
+// dotAnchors is how many anchors are taken at a time: what they are to all samples stays
+// in the nearer caches.
+const dotAnchors = 64
 
 // dot: with P the softmax of the logits' rows, ∂L/∂z = (P − I)z′/TN and
 // ∂L/∂z′ = (P − I)ᵀz/TN.
@@ -57,30 +57,31 @@ func (s *lossState) pull(x []float64, both bool) float64 {
 	first, second, out, across := x[:n*d], x[n*d:], s.rows[:n*d], s.rows[n*d:]
 	scale := 1 / (s.temperature * float64(n))
 	gemm(blas.NoTrans, blas.Trans, d, n, d, 1, s.form, d, first, d, 0, s.right, s.line)
-	var owns product
-	for from := 0; from < n; from += blockRows {
-		rows := min(blockRows, n-from)
-		inverse := s.inverse[from:min(from+blockRows, s.line)]
+	owns := one
+	for from := 0; from < n; from += dotAnchors {
+		rows := min(dotAnchors, n-from)
+		inverse := s.inverse[from:min(from+dotAnchors, s.line)]
 		lanes := len(inverse) // a column of e is an anchor
 		fast.Powers(n, lanes, d, second, d, 1, s.right[from:], s.line, s.e, lanes, inverse)
 		for i, sum := range inverse[:rows] {
 			label := &s.e[(from+i)*lanes+i]
-			own := *label / sum
+			weight := scale / sum
+			own := *label * weight
 			if !(sum < safe && own > 1/safe) || s.onlyGeneral {
 				return s.pullGeneral(x, both)
 			}
 			owns.times(own)
 			*label -= sum
-			inverse[i] = scale / sum
+			inverse[i] = weight
 		}
 		gemm(blas.Trans, blas.NoTrans, rows, d, n, 1, s.e, lanes, second, d, 0, out[from*d:], d)
 		if both {
-			weighRows(s.weighted, first[from*d:(from+rows)*d], inverse, d)
+			fast.ScaleRows(d, inverse, first[from*d:(from+rows)*d], s.weighted)
 			gemm(blas.NoTrans, blas.NoTrans, n, d, rows, 1, s.e, lanes, s.weighted, d, float64(min(from, 1)), across, d)
 		}
 	}
-	weighRows(out, out, s.inverse, d)
-	return -owns.log() / float64(n)
+	fast.ScaleRows(d, s.inverse, out, out)
+	return math.Log(scale) - owns.log()/float64(n)
 }
 
 // pullGeneral is pull for logits of any size, after its first product.
@@ -100,14 +101,4 @@ func (s *lossState) pullGeneral(x []float64, both bool) float64 {
 		gemm(blas.Trans, blas.NoTrans, n, d, n, scale, s.e, line, first, d, 0, across, d)
 	}
 	return total / float64(n)
-}
-
-// weighRows writes rows of d numbers, each times its weight.
-func weighRows(to, from, weights []float64, d int) {
-	for i := 0; i*d < len(from); i++ {
-		w, row, out := weights[i], from[i*d:i*d+d], to[i*d:i*d+d]
-		for k, v := range row {
-			out[k] = w * v
-		}
-	}
 }

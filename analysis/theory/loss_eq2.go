@@ -9,6 +9,9 @@ import (
 	fast "onnxclr/internal/blas"
 )
 
+// blockRows is how many anchors are taken at a time.
+const blockRows = 32
+
 // eq2: ∂L/∂z′ᵢ = (1−α_ii)(z′ᵢ − zᵢ) and ∂L/∂zᵢ = −(Lz)ᵢ − ∂L/∂z′ᵢ, both divided by N, L
 // the Laplacian of alphas.
 func (s *lossState) eq2(z, dz []float64) float64 {
@@ -125,7 +128,7 @@ func (s *lossState) symmetricAlphas() (logs float64, fits bool) {
 	if !(floats.Min(s.inverse[:n]) > 1/safe) { // nor if it is NaN
 		return 0, false
 	}
-	var sums product
+	sums := one
 	for i, sum := range s.inverse[:n] {
 		sums.times(sum)
 		s.inverse[i] = 1 / sum

@@ -34,6 +34,8 @@ func rectifyAVX2(values *float64, n int)
 
 func gateAVX2(values *float64, by *float64, n int)
 
+func scaleRowsAVX2(rows int, n int, weights *float64, from *float64, to *float64)
+
 func symmetricRowsAVX2(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 
 func rotateAVX2(z *float64, ld int, n int, cs *float64)

@@ -66,6 +66,8 @@ func rectifyAVX512(values *float64, n int)
 
 func gateAVX512(values *float64, by *float64, n int)
 
+func scaleRowsAVX512(rows int, n int, weights *float64, from *float64, to *float64)
+
 func symmetricRowsAVX512(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 
 func rotateAVX512(z *float64, ld int, n int, cs *float64)

@@ -202,6 +202,26 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
+func TestScaleRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(25, 26))
+	for _, mach := range machines() {
+		for _, s := range [][2]int{{0, 3}, {1, 1}, {5, 8}, {7, 16}, {3, 24}, {4, 13}} {
+			rows, n := s[0], s[1]
+			from, weights, to := random(r, rows*n), random(r, rows), random(r, rows*n+1)
+			beyond := to[rows*n]
+			mach.scaleAll(n, weights, from, to)
+			for i, v := range from {
+				if to[i] != v*weights[i/n] {
+					t.Fatalf("%s, %v: element %d is %v, want %v", mach.name, s, i, to[i], v*weights[i/n])
+				}
+			}
+			if to[rows*n] != beyond {
+				t.Errorf("%s, %v: writes beyond the last row", mach.name, s)
+			}
+		}
+	}
+}
+
 // Small products and passes allocate nothing.
 func TestNothingIsAllocated(t *testing.T) {
 	r := rand.New(rand.NewPCG(19, 20))

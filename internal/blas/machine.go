@@ -12,8 +12,9 @@ type machine struct {
 	// ldt apart; n is a multiple of lanes.
 	transpose     func(from *float64, ldf int, to *float64, ldt, n int)
 	lanes         int
+	scaleRows     func(rows, n int, weights, from, to *float64)
 	weigh         func(a *float64, lda, n int, weights, own, sums, out *float64)
-	weighStep     int // weigh takes multiples of this
+	weighStep     int // weigh and scaleRows take multiples of this
 	expSum        func(values *float64, n int, top float64) float64
 	rectify       func(values *float64, n int)
 	gate          func(values, by *float64, n int)

@@ -8,7 +8,7 @@ import (
 // The portable implementation: the meaning of every function of a machine.
 var portableMachine = machine{
 	name: "portable", rows: 4, cols: 4, tiles: []tileFunc{1: tile(1), 2: tile(2), 3: tile(3), 4: tile(4)}, powers: []powerFunc{1: power},
-	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, weighStep: 1, rectify: rectify, gate: gate, expStep: 1,
+	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, weighStep: 1, rectify: rectify, gate: gate, scaleRows: scaleRows, expStep: 1,
 	symmetricRows: symmetricRows, symmetricStep: 1,
 	rotate: rotate, rotateCols: 4,
 	bandFrom:    math.MaxInt, // its loops gain nothing
@@ -98,6 +98,16 @@ func gate(p, by *float64, n int) {
 	for i, v := range view(by, n) {
 		if v <= 0 {
 			*at(p, i) = 0
+		}
+	}
+}
+
+// scaleRows writes rows of n numbers times a weight each.
+func scaleRows(rows, n int, pweights, pfrom, pto *float64) {
+	for i, w := range view(pweights, rows) {
+		to := view(at(pto, i*n), n)
+		for k, v := range view(at(pfrom, i*n), n) {
+			to[k] = w * v
 		}
 	}
 }

@@ -23,3 +23,18 @@ func (mach *machine) weighAll(m, n int, a []float64, lda int, weights, across, s
 		sums[i] += weighRow(a[i*lda:i*lda+n], across, weights[i], sums)
 	}
 }
+
+// ScaleRows writes rows of n numbers, each row times its weight; to may be from.
+func ScaleRows(n int, weights, from, to []float64) { used.scaleAll(n, weights, from, to) }
+
+func (mach *machine) scaleAll(n int, weights, from, to []float64) {
+	rows := len(from) / n
+	if rows == 0 {
+		return
+	}
+	scale := mach.scaleRows
+	if n%mach.weighStep != 0 {
+		scale = scaleRows
+	}
+	scale(rows, n, &weights[:rows][0], &from[0], &to[:rows*n][0])
+}

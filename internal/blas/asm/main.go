@@ -43,6 +43,7 @@ func main() {
 	v.weigh()
 	v.rectify()
 	v.gate()
+	v.scaleRows()
 	v.symmetricRows()
 	v.rotations()
 	v.chase()
@@ -116,15 +117,17 @@ func loop(label string, counter reg.GPVirtual, step int, body func()) {
 // in lines ldb apart.
 func (v isa) tile(rows int) {
 	TEXT(fmt.Sprintf("tile%d%s", rows, v.name), NOSPLIT, "func(a, b, c *float64, step, lda, ldb, ldc, k int, alpha, beta float64)")
-	c, ldc := pointer("c"), pointer("ldc")
+	c, ldc, line, deep := pointer("c"), pointer("ldc"), GP64(), pointer("k")
 	SHLQ(U8(3), ldc)
-	line := GP64()
+	CMPQ(deep, I8(64)) // c of a shallow product is near, or soon is
+	JLT(LabelRef("near"))
 	MOVQ(c, line)
 	for range rows {
 		PREFETCHT0(Mem{Base: line})
 		PREFETCHT0(Mem{Base: line, Disp: 2*v.bytes() - 8})
 		ADDQ(ldc, line)
 	}
+	Label("near")
 	v.sum(rows)
 	acc := func(i, j int) reg.VecPhysical { return v.r(2*i + j) }
 	b0, b1, spare := v.r(2*rows), v.r(2*rows+1), v.r(2*rows+2)

@@ -9,12 +9,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// powerConstants are those of 2^x: x is a multiple of 1, or of 1/8 with a table of
-// 2^(i/8), and a rest, of which it takes a polynomial.
+// powerConstants are those of 2^x: x is a multiple of 1, or of 1/16 with a table of
+// 2^(i/16), and a rest, of which it takes a polynomial.
 type powerConstants struct {
-	table                     Mem
-	magic, least, most, exact Mem
-	terms                     []Mem // from degree 0
+	table              Mem
+	magic, least, most Mem
+	exact              [2]Mem
+	terms              []Mem // from degree 0
 }
 
 func (v isa) powerTable() powerConstants {
@@ -24,18 +25,35 @@ func (v isa) powerTable() powerConstants {
 	}
 	parts := 1.0
 	if v.wide {
-		parts = 8
-		// The term of degree 8 in those of lower degree, as in exponential.
+		parts = 16
+		// The term of degree 7 in those of lower degree (Chebyshev), to 7e-18.
 		square := math.Pow(1/(2*parts), 2)
-		terms[6] += terms[8] * 2 * square
-		terms[4] -= terms[8] * 1.25 * square * square
-		terms[2] += terms[8] * 0.25 * square * square * square
-		terms = terms[:8]
+		terms[5] += terms[7] * 1.75 * square
+		terms[3] -= terms[7] * 0.875 * square * square
+		terms[1] += terms[7] * 0.109375 * square * square * square
+		terms = terms[:7]
 	}
 	table, line := v.lines("power")
-	put := func(x float64) Mem { return line(func(int) float64 { return x }) }
-	c := powerConstants{table: table, magic: put(3 << 51 / parts), least: put(-1021), most: put(1021)}
-	c.exact = line(func(i int) float64 { return math.Exp2(float64(i) / parts) })
+	c := powerConstants{table: table}
+	at := 0
+	if v.wide {
+		for half := range 2 {
+			c.exact[half] = line(func(i int) float64 { return math.Exp2(float64(8*half+i) / parts) })
+		}
+		at = 128
+	}
+	put := func(x float64) Mem {
+		if !v.wide {
+			return line(func(int) float64 { return x })
+		}
+		// Instructions repeat single numbers themselves, wherever these lie: vectors of
+		// the table may lie across cache lines.
+		m := table.Offset(at)
+		DATA(at, U64(math.Float64bits(x)))
+		at += 8
+		return m
+	}
+	c.magic, c.least, c.most = put(3<<51/parts), put(-1021), put(1021)
 	for _, t := range terms {
 		c.terms = append(c.terms, put(t))
 	}
@@ -55,44 +73,46 @@ func (v isa) power(rows int, constants powerConstants) {
 		last = 31
 	}
 	total := []reg.VecPhysical{v.r(last), v.r(last - 1)}
-	zero := v.r(last - 2)
+	zero, exact := v.r(last-2), []reg.VecPhysical{v.r(last - 2), v.r(last - 3)} // either is needed
+	t, multiple, y, keep := v.r(2*rows), v.r(2*rows+1), v.r(2*rows+2), v.r(2*rows+3)
 	for j := range 2 {
 		VMOVUPD(Mem{Base: sums, Disp: j * v.bytes()}, total[j])
 	}
-	if !v.wide {
+	terms := constants.terms
+	if v.wide {
+		VMOVUPD(at(constants.exact[0]), exact[0])
+		VMOVUPD(at(constants.exact[1]), exact[1])
+	} else {
 		v.zero(zero)
 	}
 	for i := range rows {
 		for j := range 2 {
 			x := v.r(2*i + j)
-			free := 2*rows + 3*j // two sums and six others are left of 32, or four of 16
-			if !v.wide {
-				free = 2 * rows
-			}
-			t, multiple, y := v.r(free), v.r(free+1), v.r(free+2)
-			keep := v.r(2*rows + 3) // of 16
-			if v.wide {             // not below, for what is smaller than normal numbers is slow; a NaN is not
-				VCMPPD(U8(5), at(constants.least), x, reg.K1)
+			if v.wide {
+				// What is smaller than normal numbers is slow, and 0 therefore; a NaN is not.
+				VCMPPD_BCST(U8(5), at(constants.least), x, reg.K1)
+				VADDPD_BCST(at(constants.magic), x, t) // the nearest multiple, in the low bits
+				VSUBPD_BCST(at(constants.magic), t, multiple)
+				VSUBPD(multiple, x, x)
+				VBROADCASTSD(at(terms[len(terms)-1]), y)
+				for d := len(terms) - 2; d >= 1; d-- {
+					VFMADD213PD_BCST(at(terms[d]), x, y)
+				}
+				VMULPD(x, y, y)
+				VPERMI2PD(exact[1], exact[0], t) // by the low four bits
+				VFMADD213PD(t, t, y)
+				VSCALEFPD_Z(multiple, y, reg.K1, y)
 			} else {
 				VCMPPD(U8(5), at(constants.least), x, keep)
 				VMINPD(x, v.load(at(constants.most), t), x) // a NaN stays
 				VMAXPD(x, v.load(at(constants.least), t), x)
-			}
-			VADDPD(at(constants.magic), x, t) // the nearest multiple, in the low bits
-			VSUBPD(at(constants.magic), t, multiple)
-			VSUBPD(multiple, x, x)
-			terms := constants.terms
-			VMOVUPD(at(terms[len(terms)-1]), y)
-			for d := len(terms) - 2; d >= 1; d-- {
-				VFMADD213PD(at(terms[d]), x, y)
-			}
-			if v.wide {
-				VMULPD(x, y, y)
-				VPERMPD(at(constants.exact), t, t) // by the low three bits
-				VFMADD213PD(t, t, y)
-				VSCALEFPD_Z(multiple, y, reg.K1, y)
-			} else {
-				VFMADD213PD(at(terms[0]), x, y)
+				VADDPD(at(constants.magic), x, t)
+				VSUBPD(at(constants.magic), t, multiple)
+				VSUBPD(multiple, x, x)
+				VMOVUPD(at(terms[len(terms)-1]), y)
+				for d := len(terms) - 2; d >= 0; d-- {
+					VFMADD213PD(at(terms[d]), x, y)
+				}
 				VPSLLQ(U8(52), t, t)
 				VPADDQ(t, y, y)
 				VFMADD231PD(zero, x, y) // the exponent of a NaN may have gone wrong

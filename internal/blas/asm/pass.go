@@ -48,3 +48,23 @@ func (v isa) gate() {
 	VZEROUPPER()
 	RET()
 }
+
+// scaleRows writes rows of n numbers times a weight each, n a multiple of the vector.
+func (v isa) scaleRows() {
+	TEXT("scaleRows"+v.name, NOSPLIT, "func(rows, n int, weights, from, to *float64)")
+	rows, n, weights, from, to := pointer("rows"), pointer("n"), pointer("weights"), pointer("from"), pointer("to")
+	left := GP64()
+	loop("rows", rows, 1, func() {
+		VBROADCASTSD(Mem{Base: weights}, v.r(0))
+		ADDQ(I8(8), weights)
+		MOVQ(n, left)
+		loop("columns", left, v.lanes, func() {
+			VMULPD(Mem{Base: from}, v.r(0), v.r(1))
+			VMOVUPD(v.r(1), Mem{Base: to})
+			ADDQ(I32(int32(v.bytes())), from)
+			ADDQ(I32(int32(v.bytes())), to)
+		})
+	})
+	VZEROUPPER()
+	RET()
+}
