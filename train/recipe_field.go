@@ -44,6 +44,18 @@ func Note(key string) string {
 	return ""
 }
 
+// Free reports whether a key cannot change a bit of the result: it may change when a run
+// is resumed.
+func Free(key string) bool {
+	t := reflect.TypeFor[Recipe]()
+	for i := range t.NumField() {
+		if keyOf(t.Field(i)) == key {
+			return t.Field(i).Tag.Get("free") == "true"
+		}
+	}
+	return false
+}
+
 // Kind returns what a key takes: "text", "bool", "int", "number", "numbers" or
 // "groups"; "" for an unknown key.
 func Kind(key string) string {

@@ -149,6 +149,13 @@ func TestLossesOfDifferentKindsAreSaidToBe(t *testing.T) {
 	has(t, text, "cannot be compared: they differ in temperature and batch", "thousands of images seen")
 }
 
+// What cannot change a result does not stand among what differs.
+func TestFreeSettingsStandApart(t *testing.T) {
+	a := read(t, saveRun(t, "a", recipeA+"workers: 1\n", 12, true), "a")
+	b := read(t, saveRun(t, "b", recipeA+"workers: 2\nmonitor_every: 5\n", 12, true), "b")
+	has(t, texts(t, write(t, &Page{Runs: []*Run{a, b}})), "The runs have the same settings, but for some that cannot change a result. Settings that differ and cannot change a result setting a b workers 1 2 monitor_every – 5 Settings that are the same")
+}
+
 func TestPageOfOneRun(t *testing.T) {
 	text := texts(t, write(t, &Page{Runs: []*Run{read(t, saveRun(t, "a", recipeA, 3, true), "a")}}))
 	has(t, text, "1 run", "a complete 3 1 48 3.000 3.000 (step 2)", "All settings method simclr")

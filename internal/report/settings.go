@@ -1,11 +1,16 @@
 package report
 
-import "slices"
+import (
+	"slices"
+
+	"onnxclr/train"
+)
 
 // settingsTable compares recipes.
 type settingsTable struct {
 	Labels []string
 	Differ []settingRow
+	Free   []settingRow // differ, and cannot change a bit of the result
 	Same   []settingRow
 	Alone  bool // there is but one run
 }
@@ -45,10 +50,13 @@ func settings(runs []*Run) *settingsTable {
 			row.Values = append(row.Values, value)
 			same = same && value == row.Values[0]
 		}
-		if same {
+		switch {
+		case same:
 			row.Values = row.Values[:1]
 			t.Same = append(t.Same, row)
-		} else {
+		case train.Free(k):
+			t.Free = append(t.Free, row)
+		default:
 			t.Differ = append(t.Differ, row)
 		}
 	}
