@@ -75,9 +75,24 @@ func ParseRecipe(name string, src []byte) (settings []Setting, err error) {
 			continue
 		}
 		seen[k.Value] = k.Line
-		settings = append(settings, Setting{k.Value, v, fmt.Sprintf("%s:%d", name, k.Line)})
+		settings = append(settings, Setting{k.Value, v, fmt.Sprintf("%s:%d", name, k.Line)}.today()...)
 	}
 	return settings, errors.Join(errs...)
+}
+
+// today returns the setting by the keys of today: runs of before have projector_norm.
+func (s Setting) today() []Setting {
+	if s.Key != "projector_norm" {
+		return []Setting{s}
+	}
+	value := *s.Value
+	switch value.Value {
+	case "true":
+		value.Value = importer.LayersAll
+	case "false":
+		value.Value = importer.LayersHidden
+	}
+	return []Setting{{"projector_batchnorm", &value, s.Where}, {"projector_bias", &value, s.Where}}
 }
 
 // Flag returns the setting of a command-line flag, such as Flag("d0", "64").
@@ -91,9 +106,8 @@ func Flag(name, value string) Setting {
 // no effect. The error joins everything wrong, each with where it was written:
 // unknown keys with the nearest known one, wrong types, and what Validate finds.
 func Resolve(settings ...Setting) (Recipe, []string, error) {
-	method, settings := "simclr", slices.Clone(settings)
-	for i, s := range settings {
-		settings[i] = s.renamed()
+	method := "simclr"
+	for _, s := range settings {
 		if s.Key == "method" && slices.Contains(choices["method"], s.Value.Value) {
 			method = s.Value.Value
 		}
@@ -132,21 +146,6 @@ func Resolve(settings ...Setting) (Recipe, []string, error) {
 		errs = append(errs, errors.New(text))
 	}
 	return r, warnings, errors.Join(errs...)
-}
-
-// renamed gives a setting that runs of before have the key and the value of today.
-func (s Setting) renamed() Setting {
-	if s.Key != "projector_norm" {
-		return s
-	}
-	value := *s.Value
-	switch value.Value {
-	case "true":
-		value.Value = importer.LayersAll
-	case "false":
-		value.Value = importer.LayersHidden
-	}
-	return Setting{"projector_batchnorm", &value, s.Where}
 }
 
 // dropUnused clears settings that the others leave without effect, so that equal
