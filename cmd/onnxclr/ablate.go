@@ -338,14 +338,14 @@ func (g *grid) report(s study.Study, scale study.Scale, whole *study.Plan) error
 	}
 	for of, name := range []string{"spectra-r.png", "spectra-z.png"} {
 		if d := s.Spectra(outcomes, of); len(d.Spectra) > 0 {
-			c := analysis.Chart{Title: d.Title, Of: string("rz"[of])}
+			c := analysis.Chart{Title: fmt.Sprintf("%s, seed %d", s.Title, d.Seed), Of: string("rz"[of])}
 			if err := write(name, func(w io.Writer) error { return c.Write(w, ".png", d.Spectra) }); err != nil {
 				return err
 			}
 		}
 	}
 	if d := s.Gradients(outcomes); len(d.Spectra) > 0 {
-		c := analysis.Chart{Title: d.Title}
+		c := analysis.Chart{Title: fmt.Sprintf("%s, seed %d", s.Title, d.Seed)}
 		if err := write("gradient.png", func(w io.Writer) error { return c.Write(w, ".png", d.Spectra) }); err != nil {
 			return err
 		}

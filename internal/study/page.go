@@ -44,6 +44,7 @@ type chart struct {
 // Drawing is the spectra of a grid that one chart shows.
 type Drawing struct {
 	Title   string // with the seed
+	Seed    int
 	Spectra []*analysis.Spectrum
 }
 
@@ -90,7 +91,7 @@ func (s Study) drawing(title string, outcomes []*Outcome, of func(*Outcome) []*a
 			seed = o.Seed
 		}
 	}
-	d := Drawing{Title: fmt.Sprintf("%s, seed %d", title, seed)}
+	d := Drawing{Title: fmt.Sprintf("%s, seed %d", title, seed), Seed: seed}
 	for _, v := range s.Variants {
 		for _, o := range outcomes {
 			if o.Variant == v.Name && o.Seed == seed {
