@@ -79,10 +79,7 @@ func inline(m *onnx.Model) error {
 	if err := onnx.Check(m); err != nil || len(m.Functions) == 0 {
 		return err
 	}
-	if err := m.Inline(); err != nil {
-		return err
-	}
-	return onnx.Check(m)
+	return m.Inline()
 }
 
 type normalizer struct {

@@ -116,6 +116,9 @@ func (c *checker) attribute(a *Attribute, n *Node, s *scope, what string) {
 		} else if !c.within.takes(a.RefName) {
 			c.problem("%s: attribute %s refers to the attribute %q, which %v does not have", what, a.Name, a.RefName, c.within)
 		}
+		if a.Type != AttrUndefined {
+			c.attributeType(a, n, what)
+		}
 		return
 	}
 	for _, v := range []struct {
@@ -129,9 +132,7 @@ func (c *checker) attribute(a *Attribute, n *Node, s *scope, what string) {
 			c.problem("%s: attribute %s is of type %v and has a value of type %v", what, a.Name, a.Type, v.typ)
 		}
 	}
-	if want, ok := attributeTypes[a.Name]; ok && n.Standard() && c.known[n.key()] == nil && rules[n.OpType].infer != nil && want != a.Type && !(a.Name == "value" && n.OpType == "Pad") {
-		c.problem("%s: attribute %s is of type %v, want %v", what, a.Name, a.Type, want)
-	}
+	c.attributeType(a, n, what)
 	switch {
 	case a.Type == AttrUndefined || a.Type > AttrTypeProtos || a.Type < 0:
 		c.problem("%s: attribute %s has no valid type (%d)", what, a.Name, int32(a.Type))
@@ -147,6 +148,13 @@ func (c *checker) attribute(a *Attribute, n *Node, s *scope, what string) {
 		if g != nil {
 			c.graph(g, s, fmt.Sprintf("%s: attribute %s", what, a.Name))
 		}
+	}
+}
+
+// attributeType checks the type that the operator of n wants the attribute to have.
+func (c *checker) attributeType(a *Attribute, n *Node, what string) {
+	if want, ok := attributeTypes[a.Name]; ok && n.Standard() && c.known[n.key()] == nil && rules[n.OpType].infer != nil && want != a.Type && !(a.Name == "value" && n.OpType == "Pad") {
+		c.problem("%s: attribute %s is of type %v, want %v", what, a.Name, a.Type, want)
 	}
 }
 

@@ -15,8 +15,9 @@ const maxInlined = 64 << 20
 // Inline replaces every node of the graph that calls a function of the model by the
 // nodes of the function, to any depth. Attributes that refer to those of the function
 // get the caller's values, or the defaults; tensors inside get names made of the
-// caller's. Functions that call themselves, and those that grow beyond all bounds,
-// are refused. Graphs in attributes are left as they are.
+// caller's. Functions that call themselves, those that grow beyond all bounds, and
+// calls whose operands and attributes do not fit the function's nodes are refused.
+// Graphs in attributes are left as they are.
 //
 // The functions stay in the model, and Encode writes a call again where the nodes are
 // still what Inline made of it, whatever its operands are called by then: of calls in
@@ -36,6 +37,9 @@ func (m *Model) Inline() error {
 		}
 	}
 	m.Graph.Nodes = in.out
+	if err := Check(m); err != nil { // an attribute of another type, an input that the call leaves out
+		return fmt.Errorf("once its functions are in the place of their calls: %w", err)
+	}
 	return nil
 }
 

@@ -320,6 +320,8 @@ func inlineRefusals(t testing.TB) map[string]*Model {
 		"call one another more than 32 deep":                                            withFunctions(t, call("F0"), deep...),
 		`gives its input "a" back as output`:                                            withFunctions(t, []*Node{do("local.F", "", "y")}, local(&Function{Name: "F", Inputs: []string{"a"}, Outputs: []string{"a"}})),
 		`"local.F" is written in version 9 of the operators of domain ""`:               withFunctions(t, call("F"), local(&Function{Name: "F", Inputs: []string{"a"}, Outputs: []string{"c"}, Nodes: []*Node{do("Relu", "a", "c")}, Opsets: []Opset{{Version: 9}}})),
+		`Flatten): attribute axis is of type FLOAT, want INT`:                           withFunctions(t, []*Node{do("local.F", "x", "y", FloatAttr("k", 1))}, local(&Function{Name: "F", Inputs: []string{"a"}, Outputs: []string{"c"}, Attributes: []string{"k"}, Nodes: []*Node{do("Flatten", "a", "c", &Attribute{Name: "axis", RefName: "k"})}})),
+		`MatMul): input 1 is missing`:                                                   withFunctions(t, []*Node{do("local.F", "x", "y")}, local(&Function{Name: "F", Inputs: []string{"a", "b"}, Outputs: []string{"c"}, Nodes: []*Node{do("MatMul", "a b", "c")}})),
 		`attribute axis is of type INT, but "k", which it refers to, is given as FLOAT`: withFunctions(t, []*Node{do("local.F", "x", "y", FloatAttr("k", 1))}, local(&Function{Name: "F", Inputs: []string{"a"}, Outputs: []string{"c"}, Attributes: []string{"k"}, Nodes: []*Node{do("Flatten", "a", "c", &Attribute{Name: "axis", RefName: "k", Type: AttrInt})}})),
 	}
 }
@@ -332,7 +334,8 @@ func TestInlineRefuses(t *testing.T) {
 		err := m.Inline()
 		var f *FormatError
 		var u *UnsupportedError
-		if !errors.As(err, &f) && !errors.As(err, &u) || !strings.Contains(err.Error(), want) {
+		var c *CheckError
+		if !errors.As(err, &f) && !errors.As(err, &u) && !errors.As(err, &c) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -358,6 +361,10 @@ func TestCheckFunctions(t *testing.T) {
 		{"an attribute it lacks", func(m *Model, f *Function) {
 			f.Nodes[0].Attributes = []*Attribute{{Name: "k", RefName: "slope", Type: AttrInt}}
 		}, `attribute k refers to the attribute "slope", which function "local.F" does not have`},
+		{"an attribute of a wrong type", func(m *Model, f *Function) {
+			f.Attributes = []string{"k"}
+			f.Nodes[0] = do("Flatten", "a", "c", &Attribute{Name: "axis", RefName: "k", Type: AttrFloat})
+		}, `function "local.F": node 0 "" (Flatten): attribute axis is of type FLOAT, want INT`},
 		{"an attribute twice", func(m *Model, f *Function) { f.Attributes = []string{"k", "k"} }, `attribute "k" is declared twice`},
 		{"too many operands", func(m *Model, f *Function) { m.Graph.Nodes[0].Inputs = []string{"x", "x"} }, `it has 2 inputs and 1 outputs, function "local.F" takes 1 and gives 1`},
 	} {
