@@ -79,3 +79,17 @@ func strengths(j []float64) bool {
 	}
 	return len(j) == 4 && j[3] <= 0.5
 }
+
+// Normalization returns how the images' bytes become the network's input.
+func (r *Recipe) Normalization() *augment.Normalization {
+	var mean, std [3]float32
+	for c := range 3 {
+		mean[c], std[c] = float32(r.Mean[c]), float32(r.Std[c])
+	}
+	return augment.NewNormalization(mean, std)
+}
+
+// perChannel reports whether these are numbers of red, green and blue within limits.
+func perChannel(v []float64, low, high float64) bool {
+	return len(v) == 3 && !slices.ContainsFunc(v, func(x float64) bool { return !(x >= low && x <= high) })
+}

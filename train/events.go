@@ -20,10 +20,11 @@ import (
 // the network saw and how its parameters, gradients and embeddings are distributed. A
 // nil *events logs nothing.
 type events struct {
-	w     *tensorboard.Writer
-	every int // steps between histograms and pictures
-	first bool
-	total int
+	w      *tensorboard.Writer
+	every  int // steps between histograms and pictures
+	first  bool
+	total  int
+	values *augment.Normalization // of the images
 }
 
 // openEvents starts an event file in the run directory for the steps from first on; none
@@ -37,7 +38,7 @@ func openEvents(dir string, r *Recipe, first, perEpoch, total int, complete bool
 	if err != nil {
 		return nil, err
 	}
-	e := &events{w: w, every: r.EventsEvery, first: true, total: total}
+	e := &events{w: w, every: r.EventsEvery, first: true, total: total, values: r.Normalization()}
 	if e.every == 0 {
 		e.every = perEpoch
 	}
@@ -67,7 +68,7 @@ func (e *events) step(l *learner, batch *data.Batch, m Metrics, line []byte) err
 	}
 	if e.first || (m.Step+1)%e.every == 0 || m.Step+1 == e.total {
 		e.first = false
-		sheet := viewSheet(batch, l.images)
+		sheet := viewSheet(batch, l.images, e.values)
 		var b bytes.Buffer
 		if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, sheet); err != nil {
 			return err
@@ -170,7 +171,7 @@ const sheetPairs, sheetPixels = 16, 1 << 20
 
 // viewSheet draws the first images of a batch, of shape [2N,3,H,W], as the network saw them, the
 // two views of one image above each other.
-func viewSheet(batch *data.Batch, shape []int) *image.RGBA {
+func viewSheet(batch *data.Batch, shape []int, values *augment.Normalization) *image.RGBA {
 	n, h, w := shape[0]/2, shape[2], shape[3]
 	pairs := max(1, min(n, sheetPairs, sheetPixels/(2*h*w)))
 	const gap = 2
@@ -186,8 +187,7 @@ func viewSheet(batch *data.Batch, shape []int) *image.RGBA {
 				for x := range w {
 					var c [3]uint8
 					for k := range c {
-						v := pixels[(k*h+y)*w+x]*augment.Std[k] + augment.Mean[k]
-						c[k] = uint8(min(max(v*255+0.5, 0), 255))
+						c[k] = values.Level(k, pixels[(k*h+y)*w+x])
 					}
 					sheet.SetRGBA(i*(w+gap)+x, view*(h+gap)+y, color.RGBA{c[0], c[1], c[2], 0xff})
 				}

@@ -104,10 +104,10 @@ func TestViewSheetUndoesNormalisation(t *testing.T) {
 				}
 			}
 			images = append(images, make([]float32, 3*h*w)...)
-			augment.Normalize(images[len(images)-3*h*w:], img)
+			augment.ImageNet.Apply(images[len(images)-3*h*w:], img)
 		}
 	}
-	sheet := viewSheet(&data.Batch{Images: images}, []int{2 * n, 3, h, w})
+	sheet := viewSheet(&data.Batch{Images: images}, []int{2 * n, 3, h, w}, augment.ImageNet)
 	for view := range 2 {
 		for i := range n {
 			for y := range h {
@@ -123,7 +123,7 @@ func TestViewSheetUndoesNormalisation(t *testing.T) {
 	for i := range images {
 		images[i] = 100 // brighter than white
 	}
-	if got := viewSheet(&data.Batch{Images: images}, []int{2 * n, 3, h, w}).RGBAAt(0, 0); got.R != 255 {
+	if got := viewSheet(&data.Batch{Images: images}, []int{2 * n, 3, h, w}, augment.ImageNet).RGBAAt(0, 0); got.R != 255 {
 		t.Errorf("too bright a pixel is %v", got)
 	}
 }

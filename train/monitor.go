@@ -20,6 +20,7 @@ import (
 	"onnxclr/internal/graph"
 	"onnxclr/internal/memory"
 	"onnxclr/internal/vm"
+	"onnxclr/train/augment"
 	"onnxclr/train/data"
 	probes "onnxclr/train/probe"
 )
@@ -87,6 +88,7 @@ type monitor struct {
 	outputs      []*G.Node // r, z
 	shape        []int     // of the images of a run
 	log          *lineFile
+	values       *augment.Normalization
 	seen         int // steps at the last point, −1: none yet
 	first, last  *MonitorPoint
 	close        func() error
@@ -111,7 +113,7 @@ func openMonitor(dir string, r *Recipe, source Source, l *learner, total int, wa
 	}
 	_, height, width := source.Size()
 	m = &monitor{
-		every: r.MonitorEvery, total: total, held: sets.held, bank: sets.bank, workers: r.Workers, skip: r.Corrupt == "skip", learner: l,
+		every: r.MonitorEvery, total: total, held: sets.held, bank: sets.bank, workers: r.Workers, values: r.Normalization(), skip: r.Corrupt == "skip", learner: l,
 		knn: probes.KNN{K: r.KNNK, Temperature: r.KNNTemp}, dir: dir, warn: warn, close: sets.close, seen: -1,
 		shape: []int{min(monitorBatch, sets.held.Len()), 3, height, width},
 	}
@@ -298,6 +300,7 @@ func (m *monitor) embed(ctx context.Context, ds data.Dataset) (e *embedded, err 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, images.Close()) }()
+	images.Normalize(m.values)
 	if m.skip {
 		images.SkipCorrupt()
 	}

@@ -33,13 +33,15 @@ type Recipe struct {
 	VICVariance   float64 `yaml:"vicreg_variance" note:"weight of the hinge on standard deviations, averaged over D and the views; where views are summed, twice theirs"`
 	VICCovariance float64 `yaml:"vicreg_covariance" note:"weight of the squared covariances, divided by D and summed over the views"`
 
-	Data      string `yaml:"data" group:"Data" note:"image folder, .tar, CIFAR binary or generated:NAME"`
-	Views     string `yaml:"views" note:"folder of ready-made view batches (.npz)"`
-	Split     string `yaml:"split" note:"auto (train, or all when there are no splits), train, test, val, all"`
-	ImageSize int    `yaml:"image_size" note:"pixels, height and width of a view"`
-	Batch     int    `yaml:"batch" note:"images a step, two views each"`
-	Corrupt   string `yaml:"corrupt" note:"images that cannot be read: fail, or skip (the next one takes the place)"`
-	Workers   int    `yaml:"workers" note:"decoding and augmenting; 0 = one a core" free:"true"`
+	Data      string    `yaml:"data" group:"Data" note:"image folder, .tar, CIFAR binary or generated:NAME"`
+	Views     string    `yaml:"views" note:"folder of ready-made view batches (.npz)"`
+	Split     string    `yaml:"split" note:"auto (train, or all when there are no splits), train, test, val, all"`
+	ImageSize int       `yaml:"image_size" note:"pixels, height and width of a view"`
+	Mean      []float64 `yaml:"mean" note:"subtracted from red, green and blue, which are between 0 and 1; the default is ImageNet's"`
+	Std       []float64 `yaml:"std" note:"what red, green and blue are then divided by"`
+	Batch     int       `yaml:"batch" note:"images a step, two views each"`
+	Corrupt   string    `yaml:"corrupt" note:"images that cannot be read: fail, or skip (the next one takes the place)"`
+	Workers   int       `yaml:"workers" note:"decoding and augmenting; 0 = one a core" free:"true"`
 
 	MicroBatch int `yaml:"micro_batch" note:"images of a step computed at a time, in the memory of so many (gradient caching); batch normalisation sees them alone; 0 = all"`
 
@@ -131,7 +133,7 @@ var layers = []string{importer.LayersAll, importer.LayersHidden, importer.Layers
 func Defaults(method string) Recipe {
 	r := Recipe{
 		Augment: "paper",
-		Split:   "auto", Corrupt: "fail", ImageSize: 224, Batch: 4096, BatchNorm: "keep",
+		Split:   "auto", Corrupt: "fail", ImageSize: 224, Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, Batch: 4096, BatchNorm: "keep",
 		Method: method, Projector: "mlp", ProjDim: 128, ProjDeep: 2, ProjNorm: importer.LayersAll, ProjBias: importer.LayersAll, ProjGroup: 8, Loss: "infonce", Temp: 0.1,
 		BarlowLambda: 0.0051, BarlowScale: 1, VICInvariance: 25, VICVariance: 25, VICCovariance: 1,
 		Optimizer: "lars", LRScaling: "none", Momentum: 0.9, WeightDecay: 1e-6, LarsVariant: "directclr", LarsEta: 0.001, ExcludeNorm: true,

@@ -66,6 +66,8 @@ func (r *Recipe) problems() []problem {
 	choice("split", r.Split)
 	choice("corrupt", r.Corrupt)
 	whole("image_size", r.ImageSize, 8, 4096)
+	bad(perChannel(r.Mean, -1, 2), "mean", fmt.Sprint(r.Mean), "three numbers, of red, green and blue, which are taken from 0 to 1 (not to 255)")
+	bad(perChannel(r.Std, 1e-3, 10), "std", fmt.Sprint(r.Std), "three numbers from 0.001, of red, green and blue, which are taken from 0 to 1 (not to 255)")
 	whole("workers", r.Workers, 0, 1024)
 	whole("batch", r.Batch, 2, 1<<20) // the loss of one image has no negatives
 	whole("micro_batch", r.MicroBatch, 0, 1<<20)

@@ -28,7 +28,7 @@ var outOfRange = map[string]string{
 	"temperature": "temperature: 0", "barlow_lambda": "loss: barlow\nbarlow_lambda: -1", "barlow_scale": "loss: barlow\nbarlow_scale: 0",
 	"vicreg_invariance": "loss: vicreg\nvicreg_invariance: -1", "vicreg_variance": "loss: vicreg\nvicreg_variance: inf", "vicreg_covariance": "loss: vicreg\nvicreg_covariance: nan",
 	"views": "data: d\nviews: v", "image_size": "image_size: 7", "batch": "batch: 1", "workers": "workers: -1", "micro_batch": "batch: 8\nmicro_batch: 9",
-	"crop_scale_min": "crop_scale_min: 1.5", "flip_prob": "flip_prob: 2", "jitter": "jitter: [1, 1]", "jitter_prob": "jitter_prob: -1",
+	"crop_scale_min": "crop_scale_min: 1.5", "flip_prob": "flip_prob: 2", "mean": "mean: [123.7, 116.3, 103.5]", "std": "std: [0.2, 0, 0.2]", "jitter": "jitter: [1, 1]", "jitter_prob": "jitter_prob: -1",
 	"grayscale_prob": "grayscale_prob: 1.1", "blur_prob": "blur_prob: [0, 2]", "solarize_prob": "solarize_prob: [0, 0, 0]",
 	"lr": "lr: 0", "momentum": "momentum: 1", "weight_decay": "weight_decay: -1", "lars_eta": "lars_eta: 0",
 	"adam_beta1": "optimizer: adamw\nadam_beta1: 1", "adam_beta2": "optimizer: adamw\nadam_beta2: -1", "adam_eps": "optimizer: adamw\nadam_eps: 0",

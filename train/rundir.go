@@ -68,6 +68,22 @@ func FinalModel(dir string) (string, error) {
 	return "", fmt.Errorf("the run in %s has neither a %s nor a checkpoint yet", dir, modelName)
 }
 
+// RunOf returns the directory of the run that a path is of: the path itself, or that of
+// the run whose final model or checkpoint's model it is; "" if it is none's.
+func RunOf(path string) string {
+	dir := filepath.Dir(path)
+	candidates := []string{path}
+	if filepath.Base(path) == modelName {
+		candidates = append(candidates, dir, filepath.Dir(filepath.Dir(dir)))
+	}
+	for i, c := range candidates {
+		if isRun(c) && (i < 2 || filepath.Base(filepath.Dir(dir)) == checkpointsName) {
+			return c
+		}
+	}
+	return ""
+}
+
 // RunRecipe returns the settings of the run in a directory, for a command that
 // resumes it, and none when there is no run yet.
 func RunRecipe(dir string) ([]Setting, error) {

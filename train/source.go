@@ -82,6 +82,7 @@ func (s *images) start(step int) (err error) {
 	s.loader, err = data.NewTraining(s.set, s.recipe.Batch, s.recipe.ImageSize, s.recipe.Seed, step, s.recipe.Workers)
 	if err == nil {
 		s.loader.Augment(s.recipe.Augmentation().Pipelines(s.recipe.ImageSize))
+		s.loader.Normalize(s.recipe.Normalization())
 	}
 	if err == nil && s.recipe.micro() > 0 {
 		s.loader.KeepBytes()

@@ -17,7 +17,6 @@ import (
 	"onnxclr/internal/kernel"
 	"onnxclr/internal/study"
 	"onnxclr/train"
-	"onnxclr/train/augment"
 	"onnxclr/train/data"
 	"onnxclr/train/probe"
 )
@@ -41,9 +40,9 @@ type stopwatch struct {
 
 	trainN, testN int // images
 	classes, dim  int
-	size          int    // of the images
-	model         string // an untrained one
-	bytes         int64  // of that
+	recipe        *train.Recipe // of a run; all see images alike
+	model         string        // an untrained one
+	bytes         int64         // of that
 	write         time.Duration
 	image         time.Duration // forward
 	embedded      map[string]bool
@@ -93,12 +92,12 @@ func (o *ablateOptions) newStopwatch(ctx context.Context, t *terminal, dir strin
 func (s *stopwatch) timeForward(ds data.Dataset) (err error) {
 	for _, c := range s.plan.Cells {
 		for _, step := range c.Steps {
-			if step.Args[0] == "train" && s.size == 0 {
+			if step.Args[0] == "train" && s.recipe == nil {
 				r, err := s.plan.Resolve(step)
 				if err != nil {
 					return err
 				}
-				s.size = r.ImageSize
+				s.recipe = &r
 			}
 		}
 	}
@@ -109,13 +108,13 @@ func (s *stopwatch) timeForward(ds data.Dataset) (err error) {
 	defer m.Close()
 	const images, most = 64, 8
 	s.t.progress("timing the forward pass")
-	e, err := newEvaluator(m.ONNX, [3]int{3, s.size, s.size}, min(images, ds.Len()), false, []string{importer.RepresentationName})
+	e, err := newEvaluator(m.ONNX, [3]int{3, s.recipe.ImageSize, s.recipe.ImageSize}, min(images, ds.Len()), false, []string{importer.RepresentationName})
 	if err != nil {
 		return err
 	}
 	defer e.close()
 	s.dim = e.shape(importer.RepresentationName, 1)[1]
-	loader, err := data.NewLoader(ds, data.Options{Views: []augment.Pipeline{augment.Evaluation(s.size)}, Size: s.size, Batch: e.batch, Once: true})
+	loader, err := data.NewLoader(ds, evaluation(s.recipe, e.batch))
 	if err != nil {
 		return err
 	}

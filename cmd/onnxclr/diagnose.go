@@ -28,7 +28,9 @@ import (
 type diagnoseOptions struct {
 	model, data, split, out, format string
 	corrupt                         string
-	size, samples, batch, layers    int
+	samples, batch, layers          int
+	input                           inputFlags
+	recipe                          *train.Recipe // how images are seen
 	temperature                     float64
 	seed                            uint64
 	dpi                             int
@@ -42,7 +44,7 @@ var diagnoseVerb = &verb{
 	summary: "say by which mechanism a representation collapses",
 	about: `
 The paper (arXiv:2110.09348) finds two mechanisms of dimensional collapse. This looks for both in
-a real network, on images and views of them as training draws them:
+a real network, on images and views of them as the run draws them (of a file, as the paper does):
 
   1. strong augmentation (section 4): at the representation and at the inputs of the projector's
      layers it estimates the weighted covariances of data and of augmentation, Σ̂₀ and Σ̂₁, and
@@ -63,7 +65,7 @@ the verdict, with its evidence, is printed.`,
 		f.IntVar(&o.batch, "batch", 256, "`images` that are each other's negatives")
 		f.Float64Var(&o.temperature, "temperature", 0.1, "of the loss, a `number` (default: the run's, else 0.1)")
 		f.IntVar(&o.layers, "layers", 3, "`number` of last weighted layers to look at")
-		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
+		o.input.declare(f)
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the choice of images and of their views")
 		corruptFlag(f, &o.corrupt, "")
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
@@ -133,12 +135,10 @@ func (o *diagnoseOptions) check(args []string) error {
 		return usagef("--layers is %d, want 1 to 64", o.layers)
 	case !(o.temperature > 0):
 		return usagef("--temperature is %g, want a positive number", o.temperature)
-	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
-		return usagef("--image-size is %d, want 8 to 4096", o.size)
 	case o.dpi < 20 || o.dpi > 2400:
 		return usagef("--dpi is %d, want 20 to 2400", o.dpi)
 	}
-	if err := cmp.Or(chartFormat(o.format), checkCorrupt(o.corrupt)); err != nil {
+	if err := cmp.Or(chartFormat(o.format), o.input.check(), checkCorrupt(o.corrupt)); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(o.out, diagnosisFile)); err == nil && !o.force {
@@ -149,17 +149,12 @@ func (o *diagnoseOptions) check(args []string) error {
 
 // settle takes what was not given from the run, the model and the data.
 func (o *diagnoseOptions) settle(t *terminal, m *onnx.Model, ds data.Dataset) error {
-	size := embedOptions{model: o.model, size: o.size}
 	var err error
-	if o.size, err = size.imageSize(t, m, ds); err != nil {
+	if o.recipe, err = o.input.settle(t, o.model, m, ds); err != nil {
 		return err
 	}
-	if settings, err := train.RunRecipe(o.model); err == nil && settings != nil && !o.given("temperature") {
-		r, _, err := train.Resolve(settings...)
-		if err != nil {
-			return err
-		}
-		o.temperature = r.Temp
+	if !o.given("temperature") {
+		o.temperature = o.recipe.Temp
 	}
 	if n := ds.Len(); o.samples > n {
 		if n < 4 {
@@ -214,7 +209,7 @@ func (o *diagnoseOptions) diagnose(ctx context.Context, t *terminal, m *onnx.Mod
 	if z != r {
 		outputs = append(outputs, z)
 	}
-	e, err := newEvaluator(m, [3]int{3, o.size, o.size}, min(64, o.batch), o.exact, outputs)
+	e, err := newEvaluator(m, [3]int{3, o.recipe.ImageSize, o.recipe.ImageSize}, min(64, o.batch), o.exact, outputs)
 	if err != nil {
 		return nil, err
 	}
@@ -289,15 +284,16 @@ func inspectWeights(t *terminal, layers []importer.WeightedLayer) (*diagnosis.We
 // each computes the outputs of whole batches of two views as training draws them and
 // one as evaluation does: matrices [N,D], by view and output.
 func (o *diagnoseOptions) each(ctx context.Context, t *terminal, e *evaluator, ds data.Dataset, dims []int, take func([3][]*mat.Dense) error) (err error) {
+	size := o.recipe.ImageSize
 	images, err := data.NewLoader(ds, data.Options{
-		Views: []augment.Pipeline{augment.Contrastive(1, o.size), augment.Contrastive(2, o.size), augment.Evaluation(o.size)},
-		Size:  o.size, Batch: o.batch, Shuffle: true, Once: true, Seed: o.seed,
+		Views:  append(o.recipe.Augmentation().Pipelines(size), augment.Evaluation(size)),
+		Values: o.recipe.Normalization(), Size: size, Batch: o.batch, Shuffle: true, Once: true, Seed: o.seed,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, images.Close()) }()
-	pixels := 3 * o.size * o.size
+	pixels := 3 * size * size
 	for done := 0; done+o.batch <= o.samples; done += o.batch {
 		t.progress("%d of %d images", done, o.samples)
 		batch, err := images.Next(ctx)

@@ -10,6 +10,40 @@ import (
 	"onnxclr/analysis/diagnosis"
 )
 
+// A run is diagnosed on the views that it is trained on, a model from elsewhere on the paper's.
+func TestDiagnoseTakesTheRunsViews(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("m.onnx"))
+	const images = "generated:textures?train=20&test=64&size=24"
+	must(t, "train", "--model", in("m.onnx"), "--data", images, "--projector", "none", "--batch", "4", "--image-size", "16", "--steps", "1", "--warmup-epochs", "0", "--lr", "1e-9",
+		"--crop-scale-min", "1", "--jitter-prob", "0", "--grayscale-prob", "0", "--blur-prob", "0", "--solarize-prob", "0", "-q", "-o", in("run"))
+	b, err := os.ReadFile(in("run/model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(in("away.onnx"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	spread := func(out, model string) float64 {
+		t.Helper()
+		must(t, "diagnose", "--model", model, "--data", images, "--image-size", "16", "-o", in(out))
+		b, err := os.ReadFile(filepath.Join(in(out), "diagnosis.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d diagnosis.Diagnosis
+		if err := json.Unmarshal(b, &d); err != nil {
+			t.Fatal(err)
+		}
+		return d.Augmentation[0].Ratio
+	}
+	weak, paper := spread("weak", in("run")), spread("paper", in("away.onnx"))
+	if !(weak < paper/2) {
+		t.Errorf("augmentation's variance is %.3g of the data's with crops alone and %.3g with all that the paper does", weak, paper)
+	}
+}
+
 func TestDiagnose(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,14 +16,14 @@ import (
 	"onnxclr/internal/file"
 	"onnxclr/internal/npy"
 	"onnxclr/train"
-	"onnxclr/train/augment"
 	"onnxclr/train/data"
 )
 
 type embedOptions struct {
 	model, data, node, split, out, labels string
 	corrupt                               string
-	size, batch, views                    int
+	batch, views                          int
+	input                                 inputFlags
 	seed                                  uint64
 	exact, force                          bool
 }
@@ -33,9 +34,9 @@ var embedVerb = &verb{
 	summary: "compute the representations of a data set",
 	about: `
 One float32 row an image, in the data set's order, in evaluation mode: the shorter side resized
-to 8/7 of the image size, the centre cut out, normalised with ImageNet's mean and deviation;
-running statistics in batch normalisation. --node takes any tensor of the graph, or a node by
-its name; what has height and width is averaged over them.
+to 8/7 of the image size, the centre cut out, normalised as the run does it (a file: as --mean
+and --std say); running statistics in batch normalisation. --node takes any tensor of the graph,
+or a node by its name; what has height and width is averaged over them.
 
 D is an image folder, a .tar or .tar.gz of one, WebDataset or other shards (a folder of them,
 "train-{000..146}.tar" or @LIST), CIFAR binary files, an .npy array N×H×W×3 of bytes, or
@@ -48,9 +49,9 @@ generated:textures.`,
 		f.StringVar(&o.node, "node", importer.RepresentationName, "`tensor or node` whose values are the rows")
 		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
 		corruptFlag(f, &o.corrupt, " of rows and labels")
-		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
+		o.input.declare(f)
 		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows")
-		f.IntVar(&o.views, "views", 0, "augmented views of every image, as the paper's training draws them, a `number` from 2: rows become N×views×D (0: the image itself, once)")
+		f.IntVar(&o.views, "views", 0, "augmented views of every image, as the run's training (of a file, the paper's) draws them, a `number` from 2: rows become N×views×D (0: the image itself, once)")
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the views")
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the rows: .npy, N×D, float32")
@@ -87,7 +88,7 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 	if o.labels != "" && ds.Classes() == nil {
 		return fmt.Errorf("%s has no labels to write to %s: its images are not in a folder a class", o.data, o.labels)
 	}
-	size, err := o.imageSize(t, m.ONNX, ds)
+	r, err := o.input.settle(t, o.model, m.ONNX, ds)
 	if err != nil {
 		return err
 	}
@@ -96,16 +97,16 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	t.kernels()
-	e, err := newEmbedder(m.ONNX, tensor, size, min(o.batch, ds.Len()), o.exact)
+	e, err := newEmbedder(m.ONNX, tensor, r.ImageSize, min(o.batch, ds.Len()), o.exact)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer e.close()
 	err = file.WriteNew(o.out, o.force, func(w io.Writer) error {
 		if o.views > 0 {
-			return e.writeViews(ctx, t, w, ds, o.views, o.seed)
+			return e.writeViews(ctx, t, w, ds, r, o.views, o.seed)
 		}
-		return e.write(ctx, t, w, ds)
+		return e.write(ctx, t, w, ds, r)
 	})
 	if err != nil {
 		return err
@@ -120,7 +121,7 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 	if o.views > 0 {
 		shape = fmt.Sprintf("[%d,%d,%d]", ds.Len(), o.views, e.dim)
 	}
-	t.print("%s %s at %d×%d\n", o.node, shape, size, size)
+	t.print("%s %s at %d×%d\n", o.node, shape, r.ImageSize, r.ImageSize)
 	t.say("wrote %s", o.out)
 	return nil
 }
@@ -139,10 +140,8 @@ func (o *embedOptions) check(args []string) error {
 		return usagef("--batch is %d, want 1 to %d", o.batch, 1<<16)
 	case o.views == 1 || o.views < 0 || o.views > 1<<10:
 		return usagef("--views is %d, want 2 to %d, or 0 for the images themselves", o.views, 1<<10)
-	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
-		return usagef("--image-size is %d, want 8 to 4096", o.size)
 	}
-	if err := checkCorrupt(o.corrupt); err != nil {
+	if err := cmp.Or(o.input.check(), checkCorrupt(o.corrupt)); err != nil {
 		return err
 	}
 	if o.labels != "" {
@@ -151,35 +150,6 @@ func (o *embedOptions) check(args []string) error {
 		}
 	}
 	return hasExtension(o.out, ".npy")
-}
-
-// imageSize is the size asked for, else that of the run, else that of the model,
-// else the paper's.
-func (o *embedOptions) imageSize(t *terminal, m *onnx.Model, ds data.Dataset) (int, error) {
-	if o.size > 0 {
-		return o.size, nil
-	}
-	if st, err := os.Stat(o.model); err == nil && st.IsDir() {
-		settings, err := train.RunRecipe(o.model)
-		if err == nil && settings != nil {
-			r, _, err := train.Resolve(settings...)
-			return r.ImageSize, err
-		}
-	}
-	for _, in := range m.Graph.Inputs {
-		if m.Graph.Initializer(in.Name) == nil && len(in.Shape) == 4 && in.Shape[2].Value > 0 {
-			return int(in.Shape[2].Value), nil
-		}
-	}
-	const paper = 224
-	img, err := ds.Image(0)
-	if err != nil {
-		return 0, err
-	}
-	if short := min(img.W, img.H); 2*short <= paper {
-		t.warn("images are enlarged from %d×%d to %d×%d; --image-size %d would be faster and nearer to them", img.W, img.H, paper, paper, short)
-	}
-	return paper, nil
 }
 
 // tensor is the name of the tensor meant by --node.
@@ -240,28 +210,28 @@ func newEmbedder(m *onnx.Model, tensor string, size, batch int, exact bool) (*em
 }
 
 // write streams the rows of all images as one array.
-func (e *embedder) write(ctx context.Context, t *terminal, w io.Writer, ds data.Dataset) error {
+func (e *embedder) write(ctx context.Context, t *terminal, w io.Writer, ds data.Dataset, r *train.Recipe) error {
 	out, err := npy.NewWriter(w, weights.Float32, []int{ds.Len(), e.dim})
 	if err != nil {
 		return err
 	}
-	o := data.Options{Views: []augment.Pipeline{augment.Evaluation(e.size[1])}, Size: e.size[1], Batch: e.batch, Once: true}
-	if err := e.each(ctx, t, ds, o, func(rows []float32) error { return out.Append(rows) }); err != nil {
+	if err := e.each(ctx, t, ds, evaluation(r, e.batch), func(rows []float32) error { return out.Append(rows) }); err != nil {
 		return err
 	}
 	return out.Close()
 }
 
-// writeViews streams the rows of several views of every image, drawn by the paper's two
+// writeViews streams the rows of several views of every image, drawn by the recipe's two
 // pipelines in turn, as an array [N,views,D].
-func (e *embedder) writeViews(ctx context.Context, t *terminal, w io.Writer, ds data.Dataset, views int, seed uint64) error {
+func (e *embedder) writeViews(ctx context.Context, t *terminal, w io.Writer, ds data.Dataset, r *train.Recipe, views int, seed uint64) error {
 	out, err := npy.NewWriter(w, weights.Float32, []int{ds.Len(), views, e.dim})
 	if err != nil {
 		return err
 	}
-	o := data.Options{Size: e.size[1], Batch: max(1, e.batch/views), Once: true, Seed: seed}
+	o := data.Options{Values: r.Normalization(), Size: r.ImageSize, Batch: max(1, e.batch/views), Once: true, Seed: seed}
+	pipelines := r.Augmentation().Pipelines(r.ImageSize)
 	for v := range views {
-		o.Views = append(o.Views, augment.Contrastive(1+v%2, e.size[1]))
+		o.Views = append(o.Views, pipelines[v%2])
 	}
 	err = e.each(ctx, t, ds, o, func(rows []float32) error { // [views·n,D], view by view
 		n := len(rows) / (views * e.dim)

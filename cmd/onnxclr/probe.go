@@ -23,7 +23,8 @@ type probeOptions struct {
 	testFeatures, testLabels       string
 	kind, on, schedule, cache, out string
 	corrupt                        string
-	size, augment                  int
+	augment                        int
+	input                          inputFlags
 	exact, force, json             bool
 	knn                            probe.KNN
 	fit                            probe.Fit
@@ -61,7 +62,7 @@ The encoder is hashed before and after: nothing is reported if it changed meanwh
 		f.StringVar(&o.testData, "test-data", "", "`data set` of the test images, where D has no split for them")
 		f.StringVar(&o.kind, "kind", "", "`knn or linear`")
 		f.StringVar(&o.on, "on", "r", "`rows` that are classified: r, z, or columns of them such as r[:360] and r[360:]")
-		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
+		o.input.declare(f)
 		corruptFlag(f, &o.corrupt, "")
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.StringVar(&o.cache, "cache", "", "`folder` where computed rows are kept, for the next probe of the same encoder and images")
@@ -159,7 +160,7 @@ func (o *probeOptions) classify(ctx context.Context, t *terminal, pool *kernel.P
 var (
 	knnFlags    = []string{"k", "temperature"}
 	linearFlags = []string{"epochs", "batch", "lr", "lr-schedule", "momentum", "weight-decay", "augment", "seed"}
-	imageFlags  = []string{"model", "data", "test-data", "image-size", "corrupt", "exact", "cache", "augment"}
+	imageFlags  = []string{"model", "data", "test-data", "image-size", "mean", "std", "corrupt", "exact", "cache", "augment"}
 )
 
 func (o *probeOptions) check(args []string) (columns, error) {
@@ -180,12 +181,10 @@ func (o *probeOptions) check(args []string) (columns, error) {
 		return on, usagef("name a model or a run, with --model")
 	case !given && o.data == "":
 		return on, usagef("name the images, with --data")
-	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
-		return on, usagef("--image-size is %d, want 8 to 4096", o.size)
 	case o.augment < 0 || o.augment > 1000:
 		return on, usagef("--augment is %d, want 0 to 1000 passes", o.augment)
 	}
-	if err := cmp.Or(oneOf("kind", o.kind, kindKNN, kindLinear), oneOf("lr-schedule", o.schedule, "constant", "cosine"), checkCorrupt(o.corrupt)); err != nil {
+	if err := cmp.Or(oneOf("kind", o.kind, kindKNN, kindLinear), oneOf("lr-schedule", o.schedule, "constant", "cosine"), o.input.check(), checkCorrupt(o.corrupt)); err != nil {
 		return on, err
 	}
 	o.fit.Cosine = o.schedule == "cosine"

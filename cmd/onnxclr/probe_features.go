@@ -60,7 +60,7 @@ func (o *probeOptions) features(ctx context.Context, t *terminal, on columns) (*
 		return nil, err
 	}
 	defer m.Close()
-	size, err := (&embedOptions{model: o.model, size: o.size}).imageSize(t, m.ONNX, train)
+	r, err := o.input.settle(t, o.model, m.ONNX, train)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +74,9 @@ func (o *probeOptions) features(ctx context.Context, t *terminal, on columns) (*
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	const images = 64
-	e, err := newEmbedder(m.ONNX, tensor, size, images, o.exact)
+	e, err := newEmbedder(m.ONNX, tensor, r.ImageSize, images, o.exact)
 	if big := (*memory.TooLargeError)(nil); errors.As(err, &big) && big.Batch > 0 {
-		e, err = newEmbedder(m.ONNX, tensor, size, big.Batch, o.exact)
+		e, err = newEmbedder(m.ONNX, tensor, r.ImageSize, big.Batch, o.exact)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -90,13 +90,13 @@ func (o *probeOptions) features(ctx context.Context, t *terminal, on columns) (*
 	}
 	before := sealOf(m, e)
 	c := &featureCache{dir: o.cache, encoder: fmt.Sprintf("%s %s tensor %s exact %v", before.file, before.weights, tensor, o.exact)}
-	set := &probeSet{classes: train.Classes(), size: size, encoder: before.weights}
-	evaluation := data.Options{Views: []augment.Pipeline{augment.Evaluation(size)}, Size: size, Batch: e.batch, Once: true}
+	set := &probeSet{classes: train.Classes(), size: r.ImageSize, encoder: before.weights}
+	plain := evaluation(r, e.batch)
 	for pass := range passes {
-		options := evaluation
+		options := plain
 		if o.augment > 0 {
 			options.Views = []augment.Pipeline{{
-				augment.RandomResizedCrop{Size: size, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3. / 4, 4. / 3}, Filter: augment.Bilinear},
+				augment.RandomResizedCrop{Size: r.ImageSize, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3. / 4, 4. / 3}, Filter: augment.Bilinear},
 				augment.HorizontalFlip{P: 0.5},
 			}}
 			options.Seed = o.fit.Seed + uint64(pass)
@@ -107,7 +107,7 @@ func (o *probeOptions) features(ctx context.Context, t *terminal, on columns) (*
 		}
 		set.train = append(set.train, probe.NewFeatures(rows, e.dim, labelsOf(train)))
 	}
-	rows, err := c.rows(ctx, t, e, test, evaluation)
+	rows, err := c.rows(ctx, t, e, test, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -305,8 +305,8 @@ func (c *featureCache) rows(ctx context.Context, t *terminal, e *embedder, ds da
 // names, order and labels of the images with the pixels of some, and how they were cut.
 func (c *featureCache) key(ds data.Dataset, o data.Options) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "rows 1\nencoder %s\nkernels %s\ndata %s\n", c.encoder, kernelsName(), data.Fingerprint(ds))
-	fmt.Fprintf(h, "views %v %d seed %d\n", o.Views[0], o.Size, o.Seed)
+	fmt.Fprintf(h, "rows 2\nencoder %s\nkernels %s\ndata %s\n", c.encoder, kernelsName(), data.Fingerprint(ds))
+	fmt.Fprintf(h, "views %v %d mean %v std %v seed %d\n", o.Views[0], o.Size, o.Values.Mean, o.Values.Std, o.Seed)
 	const looks = 64
 	n := min(looks, ds.Len())
 	for i := range n {

@@ -13,6 +13,7 @@ import (
 	"onnxclr/importer/weights"
 	"onnxclr/internal/file"
 	"onnxclr/internal/npy"
+	"onnxclr/train"
 )
 
 // The same rows in every format give the same bytes of JSON.
@@ -239,17 +240,25 @@ func TestSpectrumOfAModel(t *testing.T) {
 	refused(t, exitUsage, "goes with files", append(base, "--bootstrap", "5")...)
 }
 
-// Sources that see images of different sizes are said to.
-func TestSpectrumWarnsOfSizes(t *testing.T) {
+// Sources that see images in different ways are said to.
+func TestSpectrumWarnsOfInputs(t *testing.T) {
 	var said strings.Builder
 	o, screen := &spectrumOptions{}, &terminal{out: io.Discard, err: &said}
-	o.compareSizes(screen, "a", 224)
-	o.compareSizes(screen, "b", 224)
-	if said.Len() > 0 {
-		t.Errorf("equal sizes: %s", &said)
+	recipe := func(size int, mean float64) *train.Recipe {
+		return &train.Recipe{ImageSize: size, Mean: []float64{mean, mean, mean}, Std: []float64{1, 1, 1}}
 	}
-	o.compareSizes(screen, "c", 32)
-	if !strings.Contains(said.String(), "c sees images of 32×32, the first source of 224×224") {
+	o.compareInputs(screen, "a", recipe(224, 0))
+	o.compareInputs(screen, "b", recipe(224, 0))
+	if said.Len() > 0 {
+		t.Errorf("equal inputs: %s", &said)
+	}
+	o.compareInputs(screen, "c", recipe(32, 0))
+	if !strings.Contains(said.String(), "c sees images of 32×32, the first source of 224×224") || strings.Contains(said.String(), "normalised") {
+		t.Errorf("says %q", &said)
+	}
+	said.Reset()
+	o.compareInputs(screen, "d", recipe(224, 0.5))
+	if !strings.Contains(said.String(), "d sees images normalised with mean [0.5 0.5 0.5]") {
 		t.Errorf("says %q", &said)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"onnxclr/analysis"
 	"onnxclr/internal/file"
+	"onnxclr/train"
 	"onnxclr/train/data"
 )
 
@@ -36,8 +37,9 @@ type spectrumOptions struct {
 	nodes       []string
 	layers      bool
 	gradient    bool
-	size, batch int
-	firstSize   int // of the images that the first source saw
+	input       inputFlags
+	batch       int
+	first       *train.Recipe // how the first source saw images
 	given       func(string) bool
 }
 
@@ -92,7 +94,7 @@ they are (--normalize=false).`,
 		f.StringArrayVar(&o.nodes, "node", nil, "`tensor or node` to look at instead of the representation; may be repeated")
 		f.BoolVar(&o.layers, "layers", false, "look at the end of every stage of the network")
 		f.BoolVar(&o.gradient, "gradient", false, "look at the gradient of a run's loss instead, at r and before the last residual block, or at --node")
-		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels` (default: the run's or the model's own, else 224)")
+		o.input.declare(f)
 		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows (of --gradient: the run's)")
 		f.StringVar(&o.json, "json", "", "write spectra and metrics to this `file` as JSON; - for standard output")
 		f.StringVar(&o.csv, "csv", "", "write the singular values to this `file` as CSV, a row each with what they are of and their conventions; - for standard output")

@@ -23,7 +23,7 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 	if err != nil {
 		return nil, err
 	}
-	recipe, _, err := train.Resolve(settings...)
+	recipe, _, err := train.Resolve(append(settings, o.input.normalization()...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	size := o.size
+	size := o.input.size
 	if size == 0 {
 		size = recipe.ImageSize
 	}
@@ -53,7 +53,7 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 	}
 	defer g.Close()
 	images, err := data.NewLoader(ds, data.Options{
-		Views: recipe.Augmentation().Pipelines(size), Size: size, Batch: n, Shuffle: true, Once: true, Seed: o.seed,
+		Views: recipe.Augmentation().Pipelines(size), Values: recipe.Normalization(), Size: size, Batch: n, Shuffle: true, Once: true, Seed: o.seed,
 	})
 	if err != nil {
 		return nil, err

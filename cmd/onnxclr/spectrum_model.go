@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"onnxclr/analysis"
@@ -28,14 +29,13 @@ func (o *spectrumOptions) modelSpectra(ctx context.Context, t *terminal, source,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	e := embedOptions{model: source, size: o.size}
-	size, err := e.imageSize(t, m.ONNX, o.images)
+	r, err := o.input.settle(t, source, m.ONNX, o.images)
 	if err != nil {
 		return nil, err
 	}
-	o.compareSizes(t, label, size)
+	o.compareInputs(t, label, r)
 	t.kernels()
-	taps, kept, err := newTaps(m.ONNX, tensors, size, min(o.batch, o.images.Len()), false, o.layers)
+	taps, kept, err := newTaps(m.ONNX, tensors, r.ImageSize, min(o.batch, o.images.Len()), false, o.layers)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -57,7 +57,7 @@ func (o *spectrumOptions) modelSpectra(ctx context.Context, t *terminal, source,
 		moments, samples = append(moments, m), append(samples, s)
 	}
 	dropped := make([]int, len(moments))
-	err = taps.each(ctx, t, label, o.images, func(rows [][]float64) error {
+	err = taps.each(ctx, t, label, o.images, r, func(rows [][]float64) error {
 		for k, block := range rows {
 			err := o.valid(taps.dims[k], 0, block, &dropped[k], func(_ int, part []float64) error {
 				if o.metrics {
@@ -114,13 +114,16 @@ func rowsOf(tensor string) string {
 	return tensor
 }
 
-// compareSizes warns where a source sees images of another size than the first did.
-func (o *spectrumOptions) compareSizes(t *terminal, label string, size int) {
-	if o.firstSize == 0 {
-		o.firstSize = size
+// compareInputs warns where a source sees images in another way than the first did.
+func (o *spectrumOptions) compareInputs(t *terminal, label string, r *train.Recipe) {
+	if o.first == nil {
+		o.first = r
 	}
-	if first := o.firstSize; size != first {
+	if size, first := r.ImageSize, o.first.ImageSize; size != first {
 		t.warn("%s sees images of %d×%d, the first source of %d×%d: some of what differs may be the size; --image-size takes one for all", label, size, size, first, first)
+	}
+	if !slices.Equal(r.Mean, o.first.Mean) || !slices.Equal(r.Std, o.first.Std) {
+		t.warn("%s sees images normalised with mean %v and std %v, the first source with %v and %v, each as it was trained; --mean and --std take one for all", label, r.Mean, r.Std, o.first.Mean, o.first.Std)
 	}
 }
 
@@ -159,7 +162,7 @@ func (o *spectrumOptions) tensors(m *onnx.Model) (names, tensors []string, err e
 
 // checkImages fails on flags that go with images only, or not with them.
 func (o *spectrumOptions) checkImages() error {
-	images := map[string]bool{"--node": len(o.nodes) > 0, "--layers": o.layers, "--split": o.split != data.HeldOut, "--image-size": o.size != 0, "--corrupt": o.corrupt != "fail"}
+	images := map[string]bool{"--node": len(o.nodes) > 0, "--layers": o.layers, "--split": o.split != data.HeldOut, "--image-size": o.input.size != 0, "--mean": o.input.mean != "", "--std": o.input.std != "", "--corrupt": o.corrupt != "fail"}
 	rows := map[string]bool{"--bootstrap": o.bootstrap > 0, "--class-labels": o.classLabels != "", "--save-moments": o.saveMoments != ""}
 	for _, c := range []struct {
 		flags  map[string]bool
@@ -167,7 +170,7 @@ func (o *spectrumOptions) checkImages() error {
 		reason string
 	}{{images, o.data != "", "goes with --data and models as sources"}, {rows, o.data == "", "goes with files of embeddings; write them with embed"}} {
 		var given []string
-		for _, name := range []string{"--node", "--layers", "--split", "--image-size", "--corrupt", "--bootstrap", "--class-labels", "--save-moments"} {
+		for _, name := range []string{"--node", "--layers", "--split", "--image-size", "--mean", "--std", "--corrupt", "--bootstrap", "--class-labels", "--save-moments"} {
 			if c.flags[name] {
 				given = append(given, name)
 			}
@@ -181,8 +184,6 @@ func (o *spectrumOptions) checkImages() error {
 		return usagef("--layers and --node both say what to look at; give one")
 	case o.batch < 1 || o.batch > 1<<16:
 		return usagef("--batch is %d, want 1 to %d", o.batch, 1<<16)
-	case o.size < 0 || o.size > 4096 || o.size > 0 && o.size < 8:
-		return usagef("--image-size is %d, want 8 to 4096", o.size)
 	}
-	return nil
+	return o.input.check()
 }

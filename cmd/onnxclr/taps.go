@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"onnxclr/importer/onnx"
-	"onnxclr/train/augment"
+	"onnxclr/train"
 	"onnxclr/train/data"
 )
 
@@ -81,10 +81,8 @@ func (t *taps) rows(images []float32) ([][]float64, error) {
 }
 
 // each computes the rows of all images of a data set, some at a time.
-func (t *taps) each(ctx context.Context, term *terminal, label string, ds data.Dataset, take func(rows [][]float64) error) (err error) {
-	images, err := data.NewLoader(ds, data.Options{
-		Views: []augment.Pipeline{augment.Evaluation(t.size[1])}, Size: t.size[1], Batch: min(t.batch, ds.Len()), Once: true,
-	})
+func (t *taps) each(ctx context.Context, term *terminal, label string, ds data.Dataset, r *train.Recipe, take func(rows [][]float64) error) (err error) {
+	images, err := data.NewLoader(ds, evaluation(r, min(t.batch, ds.Len())))
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func BenchmarkContrastive(b *testing.B) {
 			i := uint64(0)
 			for b.Loop() {
 				for v, p := range views {
-					Normalize(dst, p.Apply(&ws, img, stream.New(1, "bench", i, uint64(v))))
+					ImageNet.Apply(dst, p.Apply(&ws, img, stream.New(1, "bench", i, uint64(v))))
 				}
 				i++
 			}
@@ -71,7 +71,7 @@ func BenchmarkOperations(b *testing.B) {
 	b.Run("normalize", func(b *testing.B) {
 		small := texture(size, size)
 		for b.Loop() {
-			Normalize(dst, small)
+			ImageNet.Apply(dst, small)
 		}
 	})
 	for _, box := range []int{100, 190, 256, 400} {

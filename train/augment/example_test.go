@@ -16,7 +16,7 @@ func Example() {
 	for view := 1; view <= 2; view++ {
 		pipeline := augment.Contrastive(view, size)
 		pixels := pipeline.Apply(&ws, img, stream.New(1, "augment", 0, 0, uint64(view)))
-		augment.Normalize(batch[(view-1)*3*size*size:][:3*size*size], pixels)
+		augment.ImageNet.Apply(batch[(view-1)*3*size*size:][:3*size*size], pixels)
 	}
 	fmt.Println(augment.Contrastive(2, size)[4])
 	fmt.Println(augment.Evaluation(224))

@@ -80,7 +80,7 @@ func TestOperationsMatchPIL(t *testing.T) {
 				ws.Blur(got, parameter)
 			case "normalize":
 				values := make([]float32, len(got.Pix))
-				Normalize(values, got)
+				ImageNet.Apply(values, got)
 				golden.Check(t, name, golden.Exact, values, want.F32)
 				continue
 			default:

@@ -21,7 +21,8 @@ const viewStream = "augment"
 
 // Options say what a Loader delivers.
 type Options struct {
-	Views   []augment.Pipeline // what is made of each image, one row each; all must give Size×Size pixels
+	Views   []augment.Pipeline     // what is made of each image, one row each; all must give Size×Size pixels
+	Values  *augment.Normalization // what is made of their bytes; nil: augment.ImageNet
 	Size    int
 	Batch   int  // images a batch
 	Shuffle bool // in an order drawn for each epoch, else as they come
@@ -49,6 +50,7 @@ type Batch struct {
 	Skipped []Skip
 
 	pixels  []uint8 // [views·N,Size,Size,3], instead of Images
+	values  *augment.Normalization
 	size    int
 	views   int
 	missing atomic.Int64  // samples still to be made
@@ -68,7 +70,7 @@ func (b *Batch) Rows(dst []float32, from, rows int) {
 	}
 	for i := range rows {
 		img := augment.Image{W: b.size, H: b.size, Pix: b.pixels[(from+i)*plane:][:plane]}
-		augment.Normalize(dst[i*plane:][:plane], &img)
+		b.values.Apply(dst[i*plane:][:plane], &img)
 	}
 }
 
@@ -141,6 +143,9 @@ func NewLoader(ds Dataset, o Options) (*Loader, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	o.Ahead = max(o.Ahead, 1)
+	if o.Values == nil {
+		o.Values = augment.ImageNet
+	}
 	l := &Loader{ds: ds, o: o, perEpoch: ds.Len() / o.Batch}
 	if o.Once {
 		l.perEpoch = (ds.Len() + o.Batch - 1) / o.Batch
@@ -173,6 +178,10 @@ func (l *Loader) KeepBytes() { l.bytes = true }
 // Augment makes the views with other pipelines than the loader was made with, as many
 // and of the same size. It is called before the first Next.
 func (l *Loader) Augment(views []augment.Pipeline) { l.o.Views = views }
+
+// Normalize makes floats of the views' bytes by another normalisation than ImageNet's.
+// It is called before the first Next.
+func (l *Loader) Normalize(n *augment.Normalization) { l.o.Values = n }
 
 // StepsPerEpoch is the number of batches of one pass.
 func (l *Loader) StepsPerEpoch() int { return l.perEpoch }
@@ -282,7 +291,7 @@ func (l *Loader) order(into []int, epoch int) []int {
 // prepare empties the batch for these samples.
 func (b *Batch) prepare(l *Loader, indices []int, epoch, step int) {
 	n := b.views * len(indices) * 3 * l.o.Size * l.o.Size
-	b.size = l.o.Size
+	b.size, b.values = l.o.Size, l.o.Values
 	if l.bytes {
 		b.pixels = slices.Grow(b.pixels[:0], n)[:n]
 	} else {
@@ -341,7 +350,7 @@ func (l *Loader) make(ws *augment.Workspace, b *Batch, position int) error {
 			copy(b.pixels[row*plane:][:plane], view.Pix)
 			continue
 		}
-		augment.Normalize(b.Images[row*plane:][:plane], view)
+		l.o.Values.Apply(b.Images[row*plane:][:plane], view)
 	}
 	return nil
 }

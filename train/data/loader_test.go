@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"reflect"
 	"runtime"
 	"slices"
@@ -124,10 +125,45 @@ func TestRows(t *testing.T) {
 				img, _ := ds.Image(i)
 				view := augment.Contrastive(v+1, size).Apply(&ws, img, stream.New(42, "augment", uint64(s.epoch), uint64(i), uint64(v)))
 				want := make([]float32, 3*size*size)
-				augment.Normalize(want, view)
+				augment.ImageNet.Apply(want, view)
 				got := s.images[(v*3+k)*len(want):][:len(want)]
 				if !reflect.DeepEqual(got, want) {
 					t.Fatalf("step %d, view %d, row %d is not image %d", s.step, v+1, k, i)
+				}
+			}
+		}
+	}
+}
+
+// The values are those of the formula, as floats and as bytes that become floats later.
+func TestLoaderNormalizes(t *testing.T) {
+	mean, std := [3]float32{0.1, 0.5, 0}, [3]float32{0.25, 2, 1}
+	for _, bytes := range []bool{false, true} {
+		ds := newMemorySet(3)
+		l, err := NewEvaluation(ds, 3, 8, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		l.Normalize(augment.NewNormalization(mean, std))
+		if bytes {
+			l.KeepBytes()
+		}
+		b, err := l.Next(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float32, 3*3*8*8)
+		b.Rows(got, 0, 3)
+		var ws augment.Workspace
+		for i := range 3 {
+			img, _ := ds.Image(i)
+			view := augment.Evaluation(8).Apply(&ws, img, nil)
+			for at, v := range view.Pix {
+				c := at % 3
+				want := (float64(v)/255 - float64(mean[c])) / float64(std[c])
+				if x := got[i*192+c*64+at/3]; math.Abs(float64(x)-want) > 1e-6 {
+					t.Fatalf("image %d, channel %d, pixel %d: %d becomes %g, want %g", i, c, at/3, v, x, want)
 				}
 			}
 		}
@@ -158,7 +194,7 @@ func TestEvaluationIsOnePassInOrder(t *testing.T) {
 			var ws augment.Workspace
 			img, _ := ds.Image(b.Indices[0])
 			want := make([]float32, 3*8*8)
-			augment.Normalize(want, augment.Evaluation(8).Apply(&ws, img, nil))
+			augment.ImageNet.Apply(want, augment.Evaluation(8).Apply(&ws, img, nil))
 			if !reflect.DeepEqual(b.Images[:len(want)], want) {
 				t.Errorf("batch %d does not begin with image %d", b.Step, b.Indices[0])
 			}

@@ -64,7 +64,7 @@ func TestSkipCorrupt(t *testing.T) {
 			var ws augment.Workspace
 			view := augment.Contrastive(1, size).Apply(&ws, set().images[instead], stream.New(42, viewStream, uint64(i/3), uint64(planned), 0))
 			row := make([]float32, 3*size*size)
-			augment.Normalize(row, view)
+			augment.ImageNet.Apply(row, view)
 			if !reflect.DeepEqual(row, s.images[k*len(row):][:len(row)]) {
 				t.Errorf("step %d: row %d is not image %d in the view of %d", i, k, instead, planned)
 			}
