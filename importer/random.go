@@ -15,8 +15,8 @@ import (
 // RandomOptions say how an untrained network begins.
 type RandomOptions struct {
 	Seed uint64
-	// Stem is StemAuto for ImageNet's, 7×7 with stride 2 and a pooling, or StemCIFAR, 3×3
-	// without either.
+	// Stem is StemAuto for ImageNet's, 7×7 with stride 2 and a pooling, StemCIFAR, 3×3
+	// without either, or StemPad2, the same with padding 2.
 	Stem StemKind
 	// ZeroResidual begins the last normalisation of every block with weight 0, so that
 	// blocks begin as the identity (torchvision's zero_init_residual, which the paper's
@@ -54,8 +54,10 @@ func RandomResNet(arch string, o RandomOptions) (*onnx.Model, error) {
 	case StemAuto:
 	case StemCIFAR:
 		r.Stem = Stem{Width: 64, Kernel: 3, Stride: 1, Pad: 1}
+	case StemPad2:
+		r.Stem = Stem{Width: 64, Kernel: 3, Stride: 1, Pad: 2}
 	default:
-		return nil, fmt.Errorf("stem %q, want %s or none", o.Stem, StemCIFAR)
+		return nil, fmt.Errorf("stem %q, want %s, %s or none", o.Stem, StemCIFAR, StemPad2)
 	}
 	r.Classes = o.Classes
 	counts := map[string]int64{}

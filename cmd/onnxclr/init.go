@@ -34,7 +34,7 @@ begin as PyTorch's do. The paper's code also begins the last normalisation of ev
 		o := &initOptions{}
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the model")
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the weights")
-		f.StringVar(&o.stem, "stem", "imagenet", "`imagenet`: 7×7, stride 2, pooling; or cifar: 3×3, for images of 32 pixels")
+		f.StringVar(&o.stem, "stem", "imagenet", "`imagenet`: 7×7, stride 2, pooling; cifar: 3×3, for images of 32 pixels; or pad2: the same with padding 2, solo-learn's")
 		f.BoolVar(&o.zero, "zero-init-residual", false, "blocks begin as the identity")
 		f.IntVar(&o.classes, "classes", 0, "outputs of a classifier behind the representation, a `number`; 0 leaves it out")
 		f.IntVar(&o.opset, "opset", importer.DefaultOpset, "ONNX operator set `version` to write")
@@ -52,15 +52,15 @@ func (o *initOptions) run(ctx context.Context, t *terminal, args []string) error
 	case o.classes < 0 || o.classes > 1<<20:
 		return usagef("--classes is %d, want 0 to %d", o.classes, 1<<20)
 	}
-	if err := cmp.Or(oneOf("stem", o.stem, "imagenet", "cifar"), hasExtension(o.out, ".onnx")); err != nil {
+	if err := cmp.Or(oneOf("stem", o.stem, "imagenet", string(importer.StemCIFAR), string(importer.StemPad2)), hasExtension(o.out, ".onnx")); err != nil {
 		return err
 	}
 	if err := mayWrite(o.force, nil, o.out); err != nil {
 		return err
 	}
 	random := importer.RandomOptions{Seed: o.seed, ZeroResidual: o.zero, Classes: o.classes, Opset: o.opset}
-	if o.stem == "cifar" {
-		random.Stem = importer.StemCIFAR
+	if o.stem != "imagenet" {
+		random.Stem = importer.StemKind(o.stem)
 	}
 	m, err := importer.RandomResNet(args[0], random)
 	if err != nil {

@@ -12,7 +12,11 @@ func TestInit(t *testing.T) {
 	if out := must(t, "inspect", in).out; !strings.Contains(out, "11173962 parameters") || !strings.Contains(out, "logits") {
 		t.Errorf("inspect says %s", out)
 	}
+	must(t, "init", "resnet18", "--stem", "pad2", "-o", in, "--force")
+	if out := must(t, "inspect", in, "--image-size", "32").out; !strings.Contains(out, "[1,64,34,34]") {
+		t.Errorf("with padding 2, inspect says %s", out)
+	}
 	refused(t, exitUsage, "resnet50", "init", "resnet51", "-o", in, "--force")
 	refused(t, exitFailed, "--force", "init", "resnet18", "-o", in)
-	refused(t, exitUsage, "imagenet or cifar", "init", "resnet18", "--stem", "x", "-o", in, "--force")
+	refused(t, exitUsage, "imagenet, cifar or pad2", "init", "resnet18", "--stem", "x", "-o", in, "--force")
 }
