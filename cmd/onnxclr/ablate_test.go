@@ -56,6 +56,16 @@ func TestAblate(t *testing.T) {
 		t.Errorf("the dry run of a grid that is done lists %s", list)
 	}
 
+	// A part of a grid leaves the rest to be done, and what is done in its report.
+	out = must(t, line("part", "--only", "random-dropout")...).out
+	if !strings.Contains(out, "random features") || !strings.Contains(out, "DirectCLR, probe on") {
+		t.Errorf("the table of a part of a grid:\n%s", out)
+	}
+	plan, err := os.ReadFile(in("part/plan.json"))
+	if whole, err := os.ReadFile(in("whole/plan.json")); err != nil || string(plan) != string(whole) {
+		t.Errorf("a part of a grid plans\n%s\n(%v)", plan, err)
+	}
+
 	failed := command(t, line("bad", "--set", "batch=64", "--only", "random-dropout")...)
 	if failed.code != exitFailed || !strings.Contains(failed.err, "1 of 1 cells failed") {
 		t.Errorf("a batch larger than the data: exit code %d, %s", failed.code, failed.err)

@@ -217,7 +217,8 @@ func (p *Plan) Only(variants []string, s Study) error {
 			keep[same] = true
 		}
 	}
-	p.Cells = slices.DeleteFunc(p.Cells, func(c Cell) bool { return !keep[c.Variant] })
+	// Of a copy: the cells of the whole grid stay as they are.
+	p.Cells = slices.DeleteFunc(slices.Clone(p.Cells), func(c Cell) bool { return !keep[c.Variant] })
 	return nil
 }
 
@@ -236,7 +237,7 @@ func (p *Plan) Begin(dir string) error {
 		if err := json.Unmarshal(b, &was); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		if err := p.compare(&was, dir); err != nil || len(p.Cells) <= len(was.Cells) {
+		if err := p.compare(&was, dir); err != nil || was.has(p.Cells) {
 			return err
 		}
 	}
@@ -245,6 +246,15 @@ func (p *Plan) Begin(dir string) error {
 		e.SetIndent("", " ")
 		return e.Encode(p)
 	})
+}
+
+// has reports whether the plan has all of these cells.
+func (p *Plan) has(cells []Cell) bool {
+	names := map[string]bool{}
+	for i := range p.Cells {
+		names[p.Cells[i].Folder()] = true
+	}
+	return !slices.ContainsFunc(cells, func(c Cell) bool { return !names[c.Folder()] })
 }
 
 // compare fails, naming the first difference, unless the cells that both plans have are

@@ -76,8 +76,12 @@ func TestPlan(t *testing.T) {
 	if got := strings.Join(sub.Steps[0].Args, " "); !strings.Contains(got, "cells/directclr/seed0/run") || !strings.Contains(got, "r[:360]") {
 		t.Errorf("the sub-vector is probed by %q", got)
 	}
-	if err := p.Only([]string{"directclr-subvector"}, s); err != nil || len(p.Cells) != 4 {
-		t.Errorf("with what it needs a variant has %d cells: %v", len(p.Cells), err)
+	part := *p
+	if err := part.Only([]string{"directclr-subvector"}, s); err != nil || len(part.Cells) != 4 {
+		t.Errorf("with what it needs a variant has %d cells: %v", len(part.Cells), err)
+	}
+	if len(p.Cells) != 6 || p.Cells[2].Variant != "random-dropout" || p.Cells[5].Variant != "random-dropout" {
+		t.Errorf("the whole grid is %+v after a part of it was chosen", p.Cells)
 	}
 	if err := p.Only([]string{"directclr-subvec"}, s); err == nil || !strings.Contains(err.Error(), "did you mean") {
 		t.Errorf("unknown variant: %v", err)
