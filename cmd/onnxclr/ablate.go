@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,8 +20,9 @@ import (
 	"onnxclr/analysis"
 	"onnxclr/importer"
 	"onnxclr/internal/file"
+	"onnxclr/internal/nearest"
 	"onnxclr/internal/study"
-	"onnxclr/train/data"
+	"onnxclr/train"
 )
 
 type ablateOptions struct {
@@ -26,6 +30,7 @@ type ablateOptions struct {
 	seeds, parallel, probeEpochs int
 	only, set, reuse             []string
 	dry                          bool
+	flags                        *pflag.FlagSet
 }
 
 var ablateVerb = &verb{
@@ -49,7 +54,7 @@ same images is copied from there, whatever its variant is called; taken.txt in a
 says from where. Results are the same as if it had been run again.`,
 	example: "onnxclr ablate table1 --scale cifar10 --data images.tar --seeds 3 -o table1",
 	prepare: func(f *pflag.FlagSet) action {
-		o := &ablateOptions{}
+		o := &ablateOptions{flags: f}
 		f.StringVar(&o.scale, "scale", "cifar10", "`cifar10`: for two cores, or imagenet: as published")
 		f.StringVar(&o.data, "data", "", "the `data set`, with labels and train and test splits")
 		f.StringVarP(&o.out, "out", "o", "", "`folder` of the grid")
@@ -71,11 +76,8 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 		return usagef("want one study, %d given; there are %s, and theory", len(args), strings.Join(study.Names(), ", "))
 	case o.out == "" && !o.dry:
 		return usagef("say where the grid goes, with -o DIR")
-	case args[0] == "theory" && o.dry:
-		t.print("onnxclr theory all -o %s\n", o.out)
-		return nil
 	case args[0] == "theory":
-		return runLine(ctx, t, []string{"theory", "all", "-o", o.out})
+		return o.theory(ctx, t)
 	case o.data == "":
 		return usagef("name the images, with --data")
 	case o.seeds < 1 || o.seeds > 1000:
@@ -84,6 +86,15 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 		return usagef("--parallel is %d, want 1 to 64", o.parallel)
 	case o.probeEpochs < 1:
 		return usagef("--probe-epochs is %d, want at least 1", o.probeEpochs)
+	}
+	for _, set := range o.set {
+		key, _, ok := strings.Cut(set, "=")
+		switch key = strings.ReplaceAll(key, "-", "_"); {
+		case !ok:
+			return usagef("--set %s: want key=value, such as epochs=5", set)
+		case !slices.Contains(train.Keys(), key):
+			return usagef("--set %s: there is no setting %q%s; onnxclr recipe show simclr-none-cifar10-32 --resolved lists them", set, key, nearest.Hint(key, train.Keys()))
+		}
 	}
 	s, err := study.Find(args[0])
 	if err != nil {
@@ -94,7 +105,7 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 		return usageError(err.Error())
 	}
 	options := study.Options{Data: o.data, Seeds: o.seeds, Scale: scale, Set: o.set, Arch: o.arch, ProbeEpochs: o.probeEpochs}
-	if options.Images, err = fingerprints(o.data); err != nil {
+	if options.Images, err = checkImages(o.data); err != nil {
 		return err
 	}
 	m, err := importer.RandomResNet(s.Network(options), importer.RandomOptions{})
@@ -116,7 +127,7 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 			return usageError(err.Error())
 		}
 	}
-	if err := checkRecipes(plan); err != nil {
+	if err := o.checkRecipes(plan); err != nil {
 		return err
 	}
 	reuse, foreign, err := study.NewReuse(&whole, o.reuse)
@@ -126,13 +137,20 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 	for _, dir := range foreign {
 		t.warn("nothing is taken from %s: its images are others", dir)
 	}
+	disk, err := newFootprint(plan, m, options.Dim)
+	if err != nil {
+		return err
+	}
 	if o.dry {
-		return o.list(ctx, t, plan, reuse)
+		return o.list(ctx, t, plan, disk, reuse)
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
 	if err := whole.Begin(o.out); err != nil {
+		return err
+	}
+	if err := disk.warn(t, o.out); err != nil {
 		return err
 	}
 	g := &grid{options: o, terminal: t, plan: plan, reuse: reuse, making: map[string]*sync.Mutex{}}
@@ -149,35 +167,19 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 	return nil
 }
 
-// checkRecipes fails, before anything is trained, on settings that train would refuse.
-func checkRecipes(p *study.Plan) error {
-	for _, c := range p.Cells {
-		for _, s := range c.Steps {
-			if s.Args[0] != "train" {
-				continue
-			}
-			if _, err := p.Resolve(s); err != nil {
-				return usagef("variant %s: %v", c.Variant, err)
-			}
+// theory has no runs: its figures are those of the verb.
+func (o *ablateOptions) theory(ctx context.Context, t *terminal) error {
+	for _, name := range []string{"data", "only", "set", "arch", "probe-epochs", "parallel", "reuse"} {
+		if o.flags.Changed(name) {
+			return usagef("--%s has no effect on theory, which trains no network on images", name)
 		}
 	}
-	return nil
-}
-
-// fingerprints returns those of the training and of the test images.
-func fingerprints(name string) ([]string, error) {
-	var all []string
-	for _, split := range []string{data.Auto, data.HeldOut} {
-		ds, err := data.Open(name, split)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, fmt.Sprintf("%d images, %s", ds.Len(), data.Fingerprint(ds)))
-		if err := ds.Close(); err != nil {
-			return nil, err
-		}
+	line := []string{"theory", "all", "-o", o.out, "--seeds", strconv.Itoa(o.seeds)}
+	if o.dry {
+		t.print("onnxclr %s\n", strings.Join(line, " "))
+		return nil
 	}
-	return all, nil
+	return runLine(ctx, t, line)
 }
 
 // grid runs the cells of a plan.
@@ -189,6 +191,7 @@ type grid struct {
 
 	mu     sync.Mutex
 	making map[string]*sync.Mutex // of files that several cells need
+	full   error                  // the disk is used up: nothing more is begun
 	failed int
 	done   int
 	took   time.Duration // of the cells that were run
@@ -196,7 +199,8 @@ type grid struct {
 }
 
 // run runs what is not done: first the cells that train, then those that look at a run
-// of another. It returns how many failed.
+// of another. It returns how many failed. A disk that is used up ends it: every other
+// cell would fail, too.
 func (g *grid) run(ctx context.Context) (failed int, err error) {
 	for _, training := range []bool{true, false} {
 		slots := make(chan struct{}, g.options.parallel)
@@ -207,7 +211,7 @@ func (g *grid) run(ctx context.Context) (failed int, err error) {
 				continue
 			}
 			slots <- struct{}{}
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || g.stopped() != nil {
 				<-slots
 				break
 			}
@@ -219,8 +223,8 @@ func (g *grid) run(ctx context.Context) (failed int, err error) {
 			})
 		}
 		wait.Wait()
-		if ctx.Err() != nil {
-			return g.failed, ctx.Err()
+		if err := cmp.Or(ctx.Err(), g.stopped()); err != nil {
+			return g.failed, err
 		}
 	}
 	return g.failed, nil
@@ -310,9 +314,20 @@ func (g *grid) progress() string {
 	return text + "]"
 }
 
+// stopped returns why no further cell is begun, if that is so.
+func (g *grid) stopped() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.full
+}
+
 func (g *grid) fail(c *study.Cell, cause error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if file.Full(cause) {
+		g.full = fmt.Errorf("stopped, for the disk is full: %s, seed %d: %w; %d of %d cells are done: make room, and the same command line continues", c.Label, c.Seed, cause, g.done, len(g.plan.Cells))
+		return
+	}
 	g.failed++
 	g.terminal.warn("%s, seed %d failed: %v", c.Label, c.Seed, cause)
 	if err := study.Fail(g.options.out, c, cause); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -33,59 +32,43 @@ func (c *cost) add(d cost) {
 
 // stopwatch tells what the steps of a grid take, by a sample of each that it times.
 type stopwatch struct {
+	*footprint
 	ctx     context.Context
 	t       *terminal
 	options *ablateOptions
-	plan    *study.Plan
 
-	trainN, testN int // images
-	classes, dim  int
-	recipe        *train.Recipe // of a run; all see images alike
-	model         string        // an untrained one
-	bytes         int64         // of that
-	write         time.Duration
-	image         time.Duration // forward
-	embedded      map[string]bool
-	training      map[string]cost // by variant
-	probes        map[string]time.Duration
+	classes  int
+	recipe   *train.Recipe // of a run; all see images alike
+	path     string        // of an untrained model
+	write    time.Duration
+	image    time.Duration   // forward
+	rows     map[string]bool // runs whose rows are computed
+	training map[string]cost // by variant
+	probes   map[string]time.Duration
 }
 
 // sampled is how many rows are probed for a sample, at most.
 const sampled = 4096
 
-func (o *ablateOptions) newStopwatch(ctx context.Context, t *terminal, dir string, p *study.Plan) (*stopwatch, error) {
-	s := &stopwatch{ctx: ctx, t: t, options: o, plan: p, model: filepath.Join(dir, "model.onnx"),
-		embedded: map[string]bool{}, training: map[string]cost{}, probes: map[string]time.Duration{}}
+func (o *ablateOptions) newStopwatch(ctx context.Context, t *terminal, dir string, p *study.Plan, f *footprint) (*stopwatch, error) {
+	s := &stopwatch{footprint: f, ctx: ctx, t: t, options: o, path: filepath.Join(dir, "model.onnx"),
+		rows: map[string]bool{}, training: map[string]cost{}, probes: map[string]time.Duration{}}
 	start := time.Now()
 	m, err := importer.RandomResNet(p.Arch, importer.RandomOptions{})
 	if err == nil {
-		err = file.Write(s.model, func(w io.Writer) error { return m.Encode(w) })
+		err = file.Write(s.path, func(w io.Writer) error { return m.Encode(w) })
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.write = time.Since(start)
-	at, err := os.Stat(s.model)
+	ds, err := data.Open(o.data, data.HeldOut)
 	if err != nil {
 		return nil, err
 	}
-	s.bytes = at.Size()
-	for _, split := range []string{data.Auto, data.HeldOut} {
-		ds, err := data.Open(o.data, split)
-		if err != nil {
-			return nil, err
-		}
-		defer ds.Close()
-		if split == data.Auto {
-			s.trainN, s.classes = ds.Len(), max(2, len(ds.Classes()))
-			continue
-		}
-		s.testN = ds.Len()
-		if err := s.timeForward(ds); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	defer ds.Close()
+	s.classes = max(2, len(ds.Classes()))
+	return s, s.timeForward(ds)
 }
 
 // timeForward times the forward pass of a few batches, their images read and cut.
@@ -101,7 +84,7 @@ func (s *stopwatch) timeForward(ds data.Dataset) (err error) {
 			}
 		}
 	}
-	m, err := importer.OpenModel(s.model)
+	m, err := importer.OpenModel(s.path)
 	if err != nil {
 		return err
 	}
@@ -113,7 +96,6 @@ func (s *stopwatch) timeForward(ds data.Dataset) (err error) {
 		return err
 	}
 	defer e.close()
-	s.dim = e.shape(importer.RepresentationName, 1)[1]
 	loader, err := data.NewLoader(ds, evaluation(s.recipe, e.batch))
 	if err != nil {
 		return err
@@ -152,11 +134,20 @@ func (s *stopwatch) timeForward(ds data.Dataset) (err error) {
 
 // step returns what a step of the cell takes.
 func (s *stopwatch) step(c *study.Cell, step study.Step) (cost, error) {
+	of, err := s.timed(c, step)
+	if err == nil {
+		of.disk, err = s.footprint.of(step)
+	}
+	return of, err
+}
+
+// timed returns the time and the memory of it.
+func (s *stopwatch) timed(c *study.Cell, step study.Step) (cost, error) {
 	args := step.Args
 	forward := func(images int) time.Duration { return s.image * time.Duration(images) }
 	switch args[0] {
 	case "init":
-		return cost{time: s.write, disk: s.bytes}, nil
+		return cost{time: s.write}, nil
 	case "train":
 		of, ok := s.training[c.Variant]
 		if !ok {
@@ -172,10 +163,9 @@ func (s *stopwatch) step(c *study.Cell, step study.Step) (cost, error) {
 		kind := args[slices.Index(args, "--kind")+1]
 		took, err := s.probe(kind)
 		of := cost{time: took}
-		if !s.embedded[run] { // once a run, then they are in the cache
-			s.embedded[run] = true
+		if !s.rows[run] { // once a run, then they are in the cache
+			s.rows[run] = true
 			of.time += forward(s.trainN + s.testN)
-			of.disk = 4 * int64(s.dim) * int64(s.trainN+s.testN)
 		}
 		return of, err
 	case "spectrum":
@@ -195,21 +185,14 @@ func (s *stopwatch) train(c *study.Cell, step study.Step) (cost, error) {
 	if err != nil {
 		return cost{}, err
 	}
-	r.Model = s.model
+	r.Model = s.path
 	s.t.progress("timing %s", c.Label)
 	run, err := train.DryRun(s.ctx, r, train.Options{})
 	if err != nil {
 		return cost{}, err
 	}
 	checkpoints := (run.Steps + run.StepsPerEpoch - 1) / max(1, run.StepsPerEpoch)
-	kept := min(checkpoints, r.KeepCheckpoints)
-	if r.KeepBest {
-		kept = min(checkpoints, r.KeepCheckpoints+1)
-	}
-	return cost{
-		time:   run.Remaining() + s.write*time.Duration(2*checkpoints+1),
-		memory: run.Memory, disk: s.bytes * int64(1+2*kept),
-	}, nil
+	return cost{time: run.Remaining() + s.write*time.Duration(2*checkpoints+1), memory: run.Memory}, nil
 }
 
 // probe times a probe of random rows, as many as a sample has, and takes it to all.

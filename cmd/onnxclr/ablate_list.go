@@ -14,13 +14,13 @@ import (
 
 // list prints what each cell takes that is not done, as a few steps of each variant and
 // a sample of each probe tell, with -v the command lines too. Nothing is left behind.
-func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan, reuse *study.Reuse) error {
+func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan, f *footprint, reuse *study.Reuse) error {
 	dir, err := os.MkdirTemp("", "onnxclr-ablate")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := o.newStopwatch(ctx, t, dir, p)
+	s, err := o.newStopwatch(ctx, t, dir, p, f)
 	if err != nil {
 		return err
 	}

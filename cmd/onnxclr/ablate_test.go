@@ -1,12 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"onnxclr/internal/study"
 )
 
 // A grid that is stopped again and again ends in the same files as one that is not, and
@@ -66,13 +75,73 @@ func TestAblate(t *testing.T) {
 		t.Errorf("a part of a grid plans\n%s\n(%v)", plan, err)
 	}
 
-	failed := command(t, line("bad", "--set", "batch=64", "--only", "random-dropout")...)
+	failed := command(t, line("bad", "--set", "lr=1e30", "--only", "random-dropout")...)
 	if failed.code != exitFailed || !strings.Contains(failed.err, "1 of 1 cells failed") {
-		t.Errorf("a batch larger than the data: exit code %d, %s", failed.code, failed.err)
+		t.Errorf("a run that diverges: exit code %d, %s", failed.code, failed.err)
 	}
 	page, err := os.ReadFile(in("bad/report.html"))
 	if err != nil || !strings.Contains(string(page), "Cells that failed") {
 		t.Errorf("the page says nothing of the failure: %v", err)
+	}
+}
+
+// What every cell would fail of is said before the first is trained.
+func TestAblateRefusesBeforeItBegins(t *testing.T) {
+	dir := t.TempDir()
+	grid := filepath.Join(dir, "grid")
+	line := func(data string, more ...string) []string {
+		return append([]string{"ablate", "spectra", "--data", data, "--set", "steps=2", "--set", "batch=16", "--set", "warmup_steps=0", "--seeds", "1", "-o", grid}, more...)
+	}
+	const images = "generated:textures?train=32&test=24&size=32"
+	refused(t, exitUsage, "larger than the training images", line(images, "--set", "batch=33")...)
+	refused(t, exitUsage, "the warm-up of 3 steps is longer than the run of 2", line(images, "--set", "warmup_steps=3")...)
+	refused(t, exitUsage, `there is no setting "epohcs"; did you mean epochs?`, line(images, "--set", "epohcs=3")...)
+	refused(t, exitUsage, "want key=value", line(images, "--set", "epochs")...)
+	refused(t, exitUsage, "no effect on theory", "ablate", "theory", "--set", "epochs=1", "-o", grid)
+	refused(t, exitUsage, `no split "val"`, line(images, "--set", "split=val")...)
+	whole, one := filepath.Join(dir, "whole"), filepath.Join(dir, "one")
+	for _, name := range []string{whole + "/cat", whole + "/dog", one + "/train/cat", one + "/test/cat"} {
+		writeImages(t, name, 16)
+	}
+	refused(t, exitFailed, "not divided into train and test", line(whole)...)
+	refused(t, exitFailed, "nothing to tell apart", line(one)...)
+	if _, err := os.Stat(grid); err == nil {
+		t.Errorf("a grid that was refused holds %s", contents(t, grid))
+	}
+}
+
+// writeImages fills a folder.
+func writeImages(t *testing.T, dir string, n int) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewRGBA(image.Rect(0, 0, 16, 16))); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A disk that is used up ends a grid, and its cell is not one that failed.
+func TestAblateStopsWhereTheDiskIsFull(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("another error")
+	}
+	dir := t.TempDir()
+	c := study.Cell{Variant: "a", Label: "A", Steps: []study.Step{{Args: []string{"train"}, Done: "cells/a/seed0/model.onnx"}}}
+	g := &grid{options: &ablateOptions{out: dir, parallel: 1}, terminal: &terminal{out: io.Discard, err: io.Discard}, plan: &study.Plan{Cells: []study.Cell{c, c}}}
+	g.fail(&c, fmt.Errorf("train: %w", &os.PathError{Op: "write", Path: "model.onnx", Err: syscall.ENOSPC}))
+	failed, err := g.run(t.Context())
+	if failed != 0 || err == nil || !strings.Contains(err.Error(), "0 of 2 cells are done: make room, and the same command line continues") {
+		t.Errorf("%d cells failed: %v", failed, err)
+	}
+	if names := contents(t, dir); names != "" {
+		t.Errorf("left behind: %s", names)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -92,5 +94,22 @@ func TestMap(t *testing.T) {
 	}
 	if _, err := Map(t.TempDir()); err == nil {
 		t.Error("a directory was mapped")
+	}
+}
+
+func TestSpace(t *testing.T) {
+	for err, want := range map[error]bool{
+		fmt.Errorf("model.onnx: %w", &fs.PathError{Op: "write", Path: "x", Err: full[0]}): true,
+		errors.New("no space left"): false,
+	} {
+		if got := Full(err); got != want {
+			t.Errorf("%v: full %v", err, got)
+		}
+	}
+	if n := Free(t.TempDir()); n < 0 || n == 0 && (runtime.GOOS == "linux" || runtime.GOOS == "darwin" || runtime.GOOS == "windows") {
+		t.Errorf("%d bytes are free", n)
+	}
+	if n := Free(filepath.Join(t.TempDir(), "nowhere")); n != 0 {
+		t.Errorf("%d bytes are free in a folder that is not there", n)
 	}
 }

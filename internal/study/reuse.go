@@ -52,6 +52,9 @@ func NewReuse(p *Plan, dirs []string) (r *Reuse, foreign []string, err error) {
 		keys := other.keys()
 		for i := range other.Cells {
 			c := &other.Cells[i]
+			if _, err := os.Stat(filepath.Join(dir, c.Folder())); err != nil {
+				continue // nothing of it was begun
+			}
 			for _, s := range c.Steps {
 				key := keys[s.Done]
 				r.other[key] = append(r.other[key], origin{dir, c, s})
