@@ -143,13 +143,17 @@ func Resolve(settings ...Setting) (Recipe, []string, error) {
 		if at, ok := where[key]; ok {
 			text = at + ": " + text
 		}
+		if last := len(errs) - 1; last >= 0 && errs[last].Error() == text {
+			continue // of both views
+		}
 		errs = append(errs, errors.New(text))
 	}
 	return r, warnings, errors.Join(errs...)
 }
 
 // dropUnused clears settings that the others leave without effect, so that equal
-// runs have equal recipes, and names those that somebody wrote.
+// runs have equal recipes, and names those that somebody wrote: not those of a recipe
+// that a flag leaves without effect, as --steps does its epochs.
 func (r *Recipe) dropUnused(where map[string]string) (warnings []string) {
 	v := reflect.ValueOf(r).Elem()
 	unused := r.unused()
@@ -159,7 +163,9 @@ func (r *Recipe) dropUnused(where map[string]string) (warnings []string) {
 			continue
 		}
 		field(v, key).SetZero()
-		if at, given := where[key]; given {
+		at, given := where[key]
+		cause, _, _ := strings.Cut(because, " ")
+		if flag := strings.HasPrefix(where[cause], "--") && !strings.HasPrefix(at, "--"); given && !flag {
 			warnings = append(warnings, fmt.Sprintf("%s: %s has no effect with %s", at, key, because))
 		}
 	}

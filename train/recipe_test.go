@@ -171,6 +171,12 @@ func TestSettingsWithoutEffectAreNamed(t *testing.T) {
 	if !reflect.DeepEqual(warnings, want) {
 		t.Errorf("warnings %q\nwant %q", warnings, want)
 	}
+	if _, warnings, err := Resolve(append(mustParse(t, "epochs: 3\nmomentum: 0.5\nprojector: none\nd0: 64\n"), Flag("steps", "5"), Flag("optimizer", "adamw"))...); err != nil || len(warnings) != 1 || warnings[0] != "r.yaml:4: d0 has no effect with projector none" {
+		t.Errorf("flags over a recipe: warnings %q, %v", warnings, err)
+	}
+	if _, _, err := Resolve(Flag("blur-prob", "2")); err == nil || strings.Count(err.Error(), "want a probability") != 1 {
+		t.Errorf("a probability of both views: %v", err)
+	}
 	if _, warnings, err := Resolve(Flag("loss", "vicreg"), Flag("temperature", "0.5"), Flag("barlow-lambda", "-1")); err != nil || len(warnings) != 2 || warnings[0] != "--temperature: temperature has no effect with loss vicreg" {
 		t.Errorf("warnings %q, error %v", warnings, err)
 	}
