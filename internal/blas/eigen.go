@@ -20,12 +20,29 @@ func Eigen(n int, a []float64) (values, vectors []float64, err error) {
 	if n < 1 || len(a) < n*n {
 		return nil, nil, fmt.Errorf("%d numbers are no matrix of %d×%d", len(a), n, n)
 	}
-	for i, v := range a[:n*n] {
-		if (math.IsNaN(v) || math.IsInf(v, 0)) && i%n >= i/n {
-			return nil, nil, fmt.Errorf("element (%d,%d) of the matrix is %v", i/n, i%n, v)
+	var most float64
+	for i := range n {
+		for j, v := range a[i*n+i : (i+1)*n] {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return nil, nil, fmt.Errorf("element (%d,%d) of the matrix is %v", i, i+j, v)
+			}
+			most = max(most, math.Abs(v))
 		}
 	}
-	return used.eigen(n, a)
+	// A power of two times the matrix, around 1, has the same vectors and no number that
+	// is subnormal for all its size.
+	_, power := math.Frexp(most)
+	root := math.Ldexp(1, min(-power>>1, 511))
+	for i, v := range a[:n*n] {
+		a[i] = v * root * root
+	}
+	if values, vectors, err = used.eigen(n, a); err != nil {
+		return nil, nil, err
+	}
+	for i, v := range values {
+		values[i] = v / root / root
+	}
+	return values, vectors, nil
 }
 
 func (mach *machine) eigen(n int, a []float64) (values, vectors []float64, err error) {

@@ -3,6 +3,7 @@ package blas
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -93,6 +94,47 @@ func BenchmarkEigen(b *testing.B) {
 		copy(work, a)
 		if _, _, err := Eigen(n, work); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A matrix of numbers however small or large has the eigenvectors of one around 1.
+func TestEigenOfAnySize(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, n := range []int{1, 2, 16, 150} {
+		a := make([]float64, n*n)
+		for i := range n {
+			for j := i; j < n; j++ {
+				a[i*n+j] = math.Round(8 * r.NormFloat64())
+			}
+		}
+		want, vectors, err := Eigen(n, slices.Clone(a))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, scale := range []float64{0x1p-1074, 1e-308, 1e-200, 1e-122, 1e200, 1e300} {
+			b := slices.Clone(a)
+			for i := range b {
+				b[i] *= scale
+			}
+			values, v, err := Eigen(n, b)
+			if err != nil {
+				t.Errorf("n %d, scale %g: %v", n, scale, err)
+				continue
+			}
+			limit := 1e-14 * float64(n+10) * max(math.Abs(want[0]), math.Abs(want[n-1]))
+			for i, got := range values {
+				if !(math.Abs(got-want[i]*scale) <= limit*scale+0x1p-1074) {
+					t.Fatalf("n %d, scale %g: eigenvalue %d is %g, want %g", n, scale, i, got, want[i]*scale)
+				}
+			}
+			for i := range n { // the first and the last are far from others here
+				for _, k := range []int{0, n - 1} {
+					if d := math.Abs(math.Abs(v[k*n+i]) - math.Abs(vectors[k*n+i])); !(d < 1e-9) {
+						t.Fatalf("n %d, scale %g: eigenvector %d differs by %g", n, scale, k, d)
+					}
+				}
+			}
 		}
 	}
 }
