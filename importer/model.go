@@ -83,6 +83,9 @@ func (m *Model) read() error {
 	}
 	var err error
 	if m.ONNX, err = onnx.Decode(m.mapping.Bytes); err != nil {
+		if looks(m.mapping.Bytes) == kindText {
+			return fmt.Errorf("not an ONNX model: %s", kindText)
+		}
 		return err
 	}
 	if err := inline(m.ONNX); err != nil {

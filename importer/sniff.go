@@ -81,15 +81,20 @@ func Looks(path string) string {
 		return ""
 	}
 	defer m.Close()
-	k := sniff(m.Bytes)
+	return string(looks(m.Bytes))
+}
+
+// looks is Looks of a file's bytes.
+func looks(b []byte) kind {
+	k := sniff(b)
 	if k != kindUnknown && k != kindONNX { // which begins as other things may
-		return string(k)
+		return k
 	}
-	head := m.Bytes[:min(len(m.Bytes), 512)]
+	head := b[:min(len(b), 512)]
 	if bytes.ContainsFunc(bytes.ToValidUTF8(head[:max(len(head)-utf8.UTFMax, 0)], []byte{0}), func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }) {
 		return ""
 	}
-	return string(kindText)
+	return kindText
 }
 
 // isNPZ tells NumPy's zip archives from PyTorch's by their first entry.

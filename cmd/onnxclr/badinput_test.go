@@ -65,6 +65,7 @@ func TestBadInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("views/0.npz", []byte("PK\x03\x04 no archive"))
+	csv := write("x.csv", []byte("0.5,0.25,1\n1,2,3\n"))
 	recipe := write("bad.yaml", []byte("model: good.onnx\nbatch_sise: 3\nlr: fast\n"))
 	before := contents(t, dir)
 
@@ -98,6 +99,16 @@ func TestBadInput(t *testing.T) {
 		{"not images", 1, "N×C×H×W", []string{"run", good, "--input", flat, "-o", in("y.npy")}},
 		{"one channel", 1, "channels", []string{"run", good, "--input", gray, "-o", in("y.npy")}},
 		{"integers", 1, "int64", []string{"run", good, "--input", whole, "-o", in("y.npy")}},
+		{"text for an input", 1, "x.csv: is text; an input is one array as .npy", []string{"run", good, "--input", csv, "-o", in("y.npy")}},
+		{"model for an input", 1, "good.onnx: is of another kind; an input is one array as .npy", []string{"run", good, "--input", good, "-o", in("y.npy")}},
+		{"text for a model", 1, "x.csv: not an ONNX model: text", []string{"run", csv, "--input", x, "-o", in("y.npy")}},
+		{"model for embeddings", 1, "holds a model, not embeddings", []string{"spectrum", good, "-o", in("s.png")}},
+		{"word for a number", 2, `--batch is "x", want a whole number`, []string{"run", good, "--input", x, "--batch", "x", "-o", in("y.npy")}},
+		{"word in a list", 2, `--k is "1,b", want numbers with commas between them`, []string{"theory", "all", "--k", "1,b", "-o", in("out")}},
+		{"negative seed", 2, `--seed is "-1", want a whole number from 0`, []string{"init", "resnet18", "--seed", "-1", "-o", in("y.onnx")}},
+		{"flag without its value", 2, "--batch lacks its value", []string{"run", good, "--input", x, "--batch"}},
+		{"probe of no neighbours", 2, "--k is 0, want at least 1", []string{"probe", "--model", good, "--data", textures, "--kind", "knn", "--k", "0"}},
+		{"probe without a rate", 2, "--lr is 0, want", []string{"probe", "--model", good, "--data", textures, "--kind", "linear", "--lr", "0"}},
 		{"missing model", 1, "no such file", train(in("none.onnx"))},
 		{"folded model", 1, "convert", train(folded)},
 		{"d0 too large", 1, "d0 is 33", train(good, "--method", "directclr", "--d0", "33")},

@@ -127,6 +127,9 @@ func (o *probeOptions) classify(ctx context.Context, t *terminal, pool *kernel.P
 	if o.kind == kindKNN {
 		n := set.test.Len()
 		k, temperature := min(o.knn.K, set.train[0].Len()), o.knn.Temperature
+		if k < o.knn.K && o.flags.Changed("k") {
+			t.warn("--k is %d, and there are %d training rows: all of them vote", o.knn.K, k)
+		}
 		outcome, err := o.knn.Classify(ctx, pool, set.train[0], set.test, classes, func(done int) { t.progress("%d of %d test rows", done, n) })
 		if err != nil {
 			return nil, err
@@ -207,7 +210,7 @@ func (o *probeOptions) check(args []string) (columns, error) {
 		err = o.fit.Check()
 	}
 	if err != nil {
-		return on, usageError(err.Error())
+		return on, usagef("--%v", err) // which begins with the setting's name
 	}
 	return on, nil
 }

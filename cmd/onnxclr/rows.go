@@ -63,6 +63,9 @@ func openRows(spec string) (*rowFile, error) {
 	}
 	var name string
 	r.path, name = splitName(r.path)
+	if at, err := modelPath(r.path); err == nil && strings.EqualFold(filepath.Ext(at), ".onnx") {
+		return nil, fmt.Errorf("%s: holds a model, not embeddings: embed computes them from images, as do spectrum and probe with --data", r.path)
+	}
 	var err error
 	switch strings.ToLower(filepath.Ext(r.path)) {
 	case ".npz":

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
+	"onnxclr/importer"
 	"onnxclr/importer/onnx"
 	"onnxclr/importer/weights"
 	"onnxclr/internal/npy"
@@ -89,7 +91,7 @@ func readArray(path string) (*weights.Tensor, error) {
 	}
 	a, err := npy.Open(path)
 	if err != nil {
-		return nil, wrongKind(path, err)
+		return nil, notInput(path, err)
 	}
 	defer a.Close()
 	shape := slices.Clone(a.Shape)
@@ -102,4 +104,17 @@ func readArray(path string) (*weights.Tensor, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return weights.FromInt64("", shape, v), nil
+}
+
+// notInput words the error of reading a file of another kind as an array.
+func notInput(path string, err error) error {
+	var format npy.FormatError
+	looks := importer.Looks(path)
+	if !errors.As(err, &format) || slices.Contains(kindsOf[".npy"], looks) {
+		return err
+	}
+	if looks == "" {
+		looks = "of another kind"
+	}
+	return fmt.Errorf("%s: is %s; an input is one array as .npy (numpy.save writes it) or a TensorProto as .pb", path, looks)
 }

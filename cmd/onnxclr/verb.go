@@ -138,8 +138,25 @@ func unknownVerb(t *terminal, name string) int {
 	return exitUsage
 }
 
+// wanted are what flags of a type take.
+var wanted = map[string]string{
+	"int": "a whole number", "uint64": "a whole number from 0", "float64": "a number", "bool": "true or false",
+	"intSlice": "whole numbers with commas between them", "float64Slice": "numbers with commas between them",
+}
+
 // explain words pflag's errors, with the nearest flag for one that does not exist.
 func explain(err error, flags *pflag.FlagSet) string {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		if want, ok := wanted[invalid.GetFlag().Value.Type()]; ok {
+			return fmt.Sprintf("--%s is %q, want %s", invalid.GetFlag().Name, invalid.GetValue(), want)
+		}
+		return err.Error()
+	}
+	var lacking *pflag.ValueRequiredError
+	if errors.As(err, &lacking) {
+		return fmt.Sprintf("--%s lacks its value", lacking.GetFlag().Name)
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return err.Error()

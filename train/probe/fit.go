@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"onnxclr/internal/kernel"
 	"onnxclr/internal/stream"
@@ -28,15 +29,15 @@ var DefaultFit = Fit{SGD: SGD{LR: 0.1, Momentum: 0.9, WeightDecay: 1e-6}, Epochs
 func (o Fit) Check() error {
 	switch {
 	case o.Epochs < 1:
-		return fmt.Errorf("%d epochs, want at least 1", o.Epochs)
+		return fmt.Errorf("epochs is %d, want at least 1", o.Epochs)
 	case o.Batch < 1:
-		return fmt.Errorf("a batch of %d rows, want at least 1", o.Batch)
+		return fmt.Errorf("batch is %d, want at least 1", o.Batch)
 	case !(o.LR > 0) || math.IsInf(o.LR, 0):
-		return fmt.Errorf("learning rate is %v, want a number above 0", o.LR)
+		return fmt.Errorf("lr is %v, want a number above 0", o.LR)
 	case !(o.Momentum >= 0 && o.Momentum < 1):
 		return fmt.Errorf("momentum is %v, want a number from 0 up to, not including, 1", o.Momentum)
 	case !(o.WeightDecay >= 0 && o.WeightDecay < 1):
-		return fmt.Errorf("weight decay is %v, want a number from 0 up to, not including, 1", o.WeightDecay)
+		return fmt.Errorf("weight-decay is %v, want a number from 0 up to, not including, 1", o.WeightDecay)
 	}
 	return nil
 }
@@ -103,8 +104,11 @@ func (o Fit) Train(ctx context.Context, p *kernel.Pool, passes []*Features, test
 		if epoch.Loss, err = o.pass(ctx, p, fitted.Linear, rows, o.order(e, rows.Len()), epoch.LR); err != nil {
 			return nil, err
 		}
-		if loss := epoch.Loss; math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return nil, fmt.Errorf("the linear probe diverged in epoch %d: its loss is %v; lower the learning rate (it is %g)", e+1, loss, o.LR)
+		if !finite(epoch.Loss) {
+			return nil, fmt.Errorf("the linear probe diverged in epoch %d: its loss is %v; lower the learning rate (it is %g)", e+1, epoch.Loss, o.LR)
+		}
+		if i := slices.IndexFunc(fitted.Weight, func(w float32) bool { return !finite(float64(w)) }); i >= 0 {
+			return nil, fmt.Errorf("the linear probe diverged in epoch %d: a weight is %v; lower the learning rate (it is %g)", e+1, fitted.Weight[i], o.LR)
 		}
 		if fitted.Last, err = fitted.Classify(p, test); err != nil {
 			return nil, err
@@ -117,6 +121,8 @@ func (o Fit) Train(ctx context.Context, p *kernel.Pool, passes []*Features, test
 	}
 	return fitted, nil
 }
+
+func finite(x float64) bool { return math.Abs(x) <= math.MaxFloat64 }
 
 // rate returns the learning rate of an epoch.
 func (o Fit) rate(epoch int) float64 {

@@ -24,7 +24,7 @@ var DefaultKNN = KNN{K: 200, Temperature: 0.1}
 func (k KNN) Check() error {
 	switch {
 	case k.K < 1:
-		return fmt.Errorf("%d neighbours, want at least 1", k.K)
+		return fmt.Errorf("k is %d, want at least 1", k.K)
 	case !(k.Temperature >= 1e-4):
 		return fmt.Errorf("temperature is %v, want at least 0.0001", k.Temperature)
 	}

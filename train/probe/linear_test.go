@@ -121,12 +121,14 @@ func TestFitRefuses(t *testing.T) {
 	f := features(30, 4, 3, 1)
 	p := pool(t, 1)
 	for want, change := range map[string]func(*Fit){
-		"0 epochs":             func(o *Fit) { o.Epochs = 0 },
-		"a batch of 0":         func(o *Fit) { o.Batch = 0 },
-		"learning rate is NaN": func(o *Fit) { o.LR = math.NaN() },
-		"momentum is 1":        func(o *Fit) { o.Momentum = 1 },
-		"weight decay is -1":   func(o *Fit) { o.WeightDecay = -1 },
-		"diverged":             func(o *Fit) { o.LR = 1e30 },
+		"epochs is 0":        func(o *Fit) { o.Epochs = 0 },
+		"batch is 0":         func(o *Fit) { o.Batch = 0 },
+		"lr is NaN":          func(o *Fit) { o.LR = math.NaN() },
+		"momentum is 1":      func(o *Fit) { o.Momentum = 1 },
+		"weight-decay is -1": func(o *Fit) { o.WeightDecay = -1 },
+		"diverged":           func(o *Fit) { o.LR = 1e30 },
+		// The last step has no loss behind it.
+		"in epoch 2: a weight is": func(o *Fit) { o.LR, o.Epochs = 1e30, 2 },
 	} {
 		o := DefaultFit
 		change(&o)
