@@ -2,7 +2,9 @@ package analysis
 
 import (
 	"bytes"
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"onnxclr/internal/golden"
@@ -122,6 +124,14 @@ func TestSampleMetricsSeeStructure(t *testing.T) {
 	}
 	if m := metrics(flat, 10, n); math.Abs(m.TwoNN-3) > 0.4 {
 		t.Errorf("intrinsic dimension %.2f of 3", m.TwoNN)
+	}
+	for _, scale := range []float64{0x1p-1000, 0x1p700} {
+		scaled := slices.Clone(flat)
+		for i := range scaled {
+			scaled[i] *= scale
+		}
+		a, b := metrics(scaled, 10, n), metrics(flat, 10, n)
+		golden.Check(t, fmt.Sprintf("metrics of rows times %g", scale), golden.Closed, []float64{a.TwoNN, a.Coherence, a.Uniformity}, []float64{b.TwoNN, b.Coherence, b.Uniformity})
 	}
 	if m := metrics(flat, 10, 100); m.Samples != 100 {
 		t.Errorf("%d rows kept of at most 100", m.Samples)

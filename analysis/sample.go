@@ -173,8 +173,13 @@ func Coherence(z *mat.Dense) (float64, error) {
 // twoNN leaves out the greatest tenth of the ratios: the mean of the least p of n
 // exponentially distributed values, corrected for the rest, is Σ of them plus the rest
 // at the last one's place.
+//
+// Ratios are those of z at any scale: at one around 1, squares are numbers.
 func twoNN(z *mat.Dense) float64 {
 	n, d := z.Dims()
+	_, power := math.Frexp(max(mat.Max(z), -mat.Min(z)))
+	z = mat.DenseCopyOf(z)
+	z.Apply(func(_, _ int, v float64) float64 { return math.Ldexp(v, -power) }, z)
 	square := make([]float64, n)
 	var gram mat.Dense
 	gram.Mul(z, z.T())

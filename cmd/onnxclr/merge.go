@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -38,6 +39,11 @@ func (o *mergeOptions) run(_ context.Context, t *terminal, args []string) error 
 	}
 	if err := hasExtension(o.out, ".npz"); err != nil {
 		return err
+	}
+	for i, arg := range args {
+		if slices.Contains(args[:i], arg) {
+			return usagef("%s is given twice: its rows would count twice", arg)
+		}
 	}
 	if err := mayWrite(o.force, args, o.out); err != nil {
 		return err

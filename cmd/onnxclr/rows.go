@@ -153,7 +153,10 @@ func (r *rowFile) openZip(name string) error {
 	}
 	r.close = z.Close
 	if name == "" {
-		if len(z.Names) != 1 {
+		if len(z.Names) == 0 {
+			return fmt.Errorf("%s: holds no array", r.path)
+		}
+		if len(z.Names) > 1 {
 			return fmt.Errorf("%s: holds several arrays, name one: %s:NAME of %s", r.path, r.path, strings.Join(z.Names, ", "))
 		}
 		name = z.Names[0]

@@ -80,17 +80,20 @@ func TestSpectrumFormats(t *testing.T) {
 	}
 
 	saveArray(t, dir, "m.npy", []int{1}, []float32{1})
+	os.WriteFile(in("no.npz"), append([]byte("PK\x05\x06"), make([]byte, 18)...), 0o600)
 	os.WriteFile(in("bad.csv"), []byte("1,2\n3\n"), 0o600)
 	os.WriteFile(in("word.csv"), []byte("1,2\n3,x\n"), 0o600)
 	os.WriteFile(in("none.csv"), []byte("a,b\n"), 0o600)
 	for source, say := range map[string]string{
-		"x.npz": "name one", "x.npz:y": "no array", "x.safetensors:y": "no tensor", "x.npy[3:9]": "columns 3 to 9 asked of 5", "x.npy[4:2]": "are none",
+		"x.npz": "name one", "no.npz": "holds no array", "x.npz:y": "no array", "x.safetensors:y": "no tensor", "x.npy[3:9]": "columns 3 to 9 asked of 5", "x.npy[4:2]": "are none",
 		"bad.csv": "line 2 has 1 columns", "word.csv": "line 2, column 2", "none.csv": "no row of numbers", "x.pkl": "pickles are not read",
 	} {
 		refused(t, exitFailed, say, "spectrum", in(source), "-o", in("s.png"), "--force")
 	}
 	refused(t, exitFailed, "does not hold moments", "merge", in("x.npz"), "-o", in("y.npz"))
 	refused(t, exitUsage, "holds moments, not rows", "spectrum", in("m.npz"), "--bootstrap", "3", "-o", in("s.png"), "--force")
+	refused(t, exitUsage, "of which --normalize was true", "spectrum", in("m.npz"), "--normalize=false", "-o", in("s.png"), "--force")
+	refused(t, exitUsage, "is given twice", "merge", in("m.npz"), in("m.npz"), "-o", in("y.npz"))
 	refused(t, exitUsage, "without a factor", "spectrum", in("m.npz"), "--exact-rank", "-o", in("s.png"), "--force")
 }
 

@@ -38,6 +38,9 @@ func (o *spectrumOptions) spectra(ctx context.Context, t *terminal, source, labe
 			return nil, err
 		}
 		s, err := o.finish(t, m, nil, label)
+		if err == nil && o.given("normalize") && s.Normalized != o.normalize {
+			err = usagef("%s holds moments of rows of which --normalize was %v, and that cannot be changed", source, s.Normalized)
+		}
 		return []*analysis.Spectrum{s}, err
 	}
 	rows, err := openRows(source)
