@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -97,13 +98,20 @@ func (c Chart) plot(spectra []*Spectrum) (p *plot.Plot, clipped, rings bool) {
 	}
 	p = newPlot(c.Title, "dimension index (sorted)", string(c.Log)+" singular value of "+of)
 	lines := make([]line, len(spectra))
-	top, bottom, last := math.Inf(-1), math.Inf(1), 1
+	top, bottom, last, sunk := math.Inf(-1), math.Inf(1), 1, false
 	for i, s := range spectra {
 		lines[i] = newLine(s, c.Log)
 		for k, pt := range lines[i].points {
 			top, bottom = max(top, pt.Y), min(bottom, pt.Y)
-			if lines[i].low != nil {
-				top, bottom = max(top, lines[i].high[k]), min(bottom, lines[i].low[k])
+			if lines[i].low == nil {
+				continue
+			}
+			for _, v := range []float64{lines[i].low[k], lines[i].high[k]} {
+				if math.IsInf(v, -1) {
+					sunk = true
+					continue
+				}
+				top, bottom = max(top, v), min(bottom, v)
 			}
 		}
 		last = max(last, s.Dim-1)
@@ -116,7 +124,7 @@ func (c Chart) plot(spectra []*Spectrum) (p *plot.Plot, clipped, rings bool) {
 	margin := max(0.05*(top-bottom), 0.05)
 	p.X.Min, p.X.Max = 0, float64(last)
 	p.Y.Max, p.Y.Min = top+margin, bottom-margin
-	if clipped {
+	if clipped || sunk {
 		p.Y.Min = bottom - max(0.25*(top-bottom), c.Log.of(10))
 	}
 	for i, l := range lines {
@@ -173,6 +181,12 @@ func Conventions(spectra []*Spectrum) string { return strings.Join(notes(spectra
 func bands(spectra []*Spectrum, replicates int) string {
 	text := fmt.Sprintf("Bands: 95 %% of %d resamplings of the rows", replicates)
 	for _, s := range spectra {
+		if b := s.Bootstrap; b != nil && len(b.Low) > 0 && slices.Min(b.Low) <= chartFloor*s.SingularValues[0] {
+			text += ", below " + power(chartFloor) + " of the largest taken for 0"
+			break
+		}
+	}
+	for _, s := range spectra {
 		if s.Samples < 10*s.Dim {
 			return text + "; with few rows a dimension they show fewer dimensions than the curve, for rows drawn twice add no direction"
 		}
@@ -196,7 +210,7 @@ func alike(spectra []*Spectrum) bool {
 type line struct {
 	points  plotter.XYs // the values above the floor
 	clipped bool        // whether more follow below it
-	low     []float64   // a band around the points, not below the floor; nil for none
+	low     []float64   // a band around the points, −∞ below the floor; nil for none
 	high    []float64
 	ring    int // index of the last live dimension where others follow above the floor, else −1
 	style   draw.LineStyle
@@ -214,6 +228,14 @@ func (s *Spectrum) Drawn(log Log) (y []float64, clipped bool) {
 	return y, false
 }
 
+// above is the logarithm of a value above the floor of a spectrum's chart, −∞ of others.
+func (l Log) above(s *Spectrum, v float64) float64 {
+	if v <= chartFloor*s.SingularValues[0] {
+		return math.Inf(-1)
+	}
+	return l.of(v)
+}
+
 func newLine(s *Spectrum, log Log) line {
 	l := line{ring: -1}
 	var y []float64
@@ -221,8 +243,7 @@ func newLine(s *Spectrum, log Log) line {
 	for i, v := range y {
 		l.points = append(l.points, plotter.XY{X: float64(i), Y: v})
 		if b := s.Bootstrap; b != nil && len(b.Low) == s.Dim && len(b.High) == s.Dim {
-			floor := chartFloor * s.SingularValues[0]
-			l.low, l.high = append(l.low, log.of(max(b.Low[i], floor))), append(l.high, log.of(max(b.High[i], floor)))
+			l.low, l.high = append(l.low, log.above(s, b.Low[i])), append(l.high, log.above(s, b.High[i]))
 		}
 	}
 	if live := s.Metrics.LiveDims; live > 0 && live < len(l.points) {
@@ -242,12 +263,15 @@ func (l line) Plot(c draw.Canvas, p *plot.Plot) {
 		pts = append(pts, vg.Point{X: x(float64(len(l.points))), Y: c.Min.Y})
 	}
 	if l.low != nil {
+		at := func(i int, v float64) vg.Point {
+			return vg.Point{X: x(float64(i)), Y: max(y(v), c.Min.Y)}
+		}
 		var band []vg.Point
 		for i := range l.points {
-			band = append(band, vg.Point{X: x(float64(i)), Y: y(l.high[i])})
+			band = append(band, at(i, l.high[i]))
 		}
 		for i := len(l.points) - 1; i >= 0; i-- {
-			band = append(band, vg.Point{X: x(float64(i)), Y: y(l.low[i])})
+			band = append(band, at(i, l.low[i]))
 		}
 		c.FillPolygon(faded(l.style.Color), c.ClipPolygonXY(band))
 	}

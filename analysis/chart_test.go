@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,7 +140,8 @@ func TestChartNotes(t *testing.T) {
 	}
 }
 
-// TestChartsContainTheirBands: what resampling says is never cut off, down to the floor.
+// TestChartsContainTheirBands: what resampling says is never cut off, and what is only
+// rounding does not squeeze the curves.
 func TestChartsContainTheirBands(t *testing.T) {
 	s := curve("wide", 4, 4, 0, 1, 0)
 	s.Bootstrap = &Band{Replicates: 100}
@@ -150,10 +152,16 @@ func TestChartsContainTheirBands(t *testing.T) {
 	if text := strings.Join(notes([]*Spectrum{s}, false, false), " "); strings.Contains(text, "drawn twice") != (s.Samples < 10*s.Dim) {
 		t.Errorf("%d rows of %d dimensions: %s", s.Samples, s.Dim, text)
 	}
-	p, _, _ := Chart{Log: Ln}.plot([]*Spectrum{s})
-	top, bottom := math.Log(s.Bootstrap.High[0]), math.Log(chartFloor*s.SingularValues[0])
-	if p.Y.Max < top || p.Y.Min > bottom || math.IsInf(p.Y.Min, -1) {
-		t.Errorf("the axis goes from %g to %g, the bands from %g to %g", p.Y.Min, p.Y.Max, bottom, top)
+	for _, zero := range []float64{0, chartFloor * s.SingularValues[0]} {
+		s.Bootstrap.Low[3] = zero
+		p, _, _ := Chart{Log: Ln}.plot([]*Spectrum{s})
+		top, bottom := math.Log(s.Bootstrap.High[0]), math.Log(slices.Min(s.Bootstrap.Low[:3]))
+		if p.Y.Max < top || p.Y.Min > bottom || p.Y.Min < bottom-0.5*(top-bottom) {
+			t.Errorf("the axis goes from %g to %g, the bands from %g to %g and one to 0", p.Y.Min, p.Y.Max, bottom, top)
+		}
+		if text := strings.Join(notes([]*Spectrum{s}, false, false), " "); !strings.Contains(text, "taken for 0") {
+			t.Errorf("a band down to %g: %s", zero, text)
+		}
 	}
 }
 
