@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,7 +64,7 @@ the verdict, with its evidence, is printed.`,
 		f.StringVar(&o.split, "split", data.HeldOut, "`part` of the data: train, test, val, all, or held-out (test or val; all if there are no splits)")
 		f.IntVar(&o.samples, "samples", 4096, "`images`, two views each; twice the dimensions or more show the weak directions too")
 		f.IntVar(&o.batch, "batch", 256, "`images` that are each other's negatives")
-		f.Float64Var(&o.temperature, "temperature", 0.1, "of the loss, a `number` (default: the run's, else 0.1)")
+		f.Float64Var(&o.temperature, "temperature", 0, "`number` that the loss divides cosines by (default: the run's, else 0.1)")
 		f.IntVar(&o.layers, "layers", 3, "`number` of last weighted layers to look at")
 		o.input.declare(f)
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the choice of images and of their views")
@@ -71,7 +72,7 @@ the verdict, with its evidence, is printed.`,
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.StringVarP(&o.out, "out", "o", "", "`folder` of the findings")
 		f.StringVar(&o.format, "format", "png", "of the charts, `png, svg or pdf`")
-		f.IntVar(&o.dpi, "dpi", 200, "dots an inch of a .png")
+		f.IntVar(&o.dpi, "dpi", 200, "`dots` an inch of a .png, 20 to 2400")
 		f.BoolVar(&o.force, "force", false, "replace existing outputs")
 		return o.run
 	},
@@ -133,7 +134,7 @@ func (o *diagnoseOptions) check(args []string) error {
 		return usagef("--samples is %d, want at least 4", o.samples)
 	case o.layers < 1 || o.layers > 64:
 		return usagef("--layers is %d, want 1 to 64", o.layers)
-	case !(o.temperature > 0):
+	case o.given("temperature") && !(o.temperature > 0 && o.temperature <= math.MaxFloat64):
 		return usagef("--temperature is %g, want a positive number", o.temperature)
 	case o.dpi < 20 || o.dpi > 2400:
 		return usagef("--dpi is %d, want 20 to 2400", o.dpi)

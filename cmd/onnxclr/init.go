@@ -36,7 +36,7 @@ begin as PyTorch's do. The paper's code also begins the last normalisation of ev
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the weights")
 		f.StringVar(&o.stem, "stem", "imagenet", "`imagenet`: 7×7, stride 2, pooling; cifar: 3×3, for images of 32 pixels; or pad2: the same with padding 2, solo-learn's")
 		f.BoolVar(&o.zero, "zero-init-residual", false, "blocks begin as the identity")
-		f.IntVar(&o.classes, "classes", 0, "outputs of a classifier behind the representation, a `number`; 0 leaves it out")
+		f.IntVar(&o.classes, "classes", 0, "`number` of outputs of a classifier behind the representation; 0 leaves it out")
 		f.IntVar(&o.opset, "opset", importer.DefaultOpset, "ONNX operator set `version` to write")
 		f.BoolVar(&o.force, "force", false, "replace an existing output")
 		return o.run

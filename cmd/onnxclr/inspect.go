@@ -42,7 +42,7 @@ loss on the embedding (two views of --batch images) instead of for inference.`,
 		f.BoolVar(&o.dot, "dot", false, "print the graph in Graphviz's language instead")
 		f.StringVar(&o.key, "key", "auto", "of a checkpoint, the encoder under this `key`")
 		f.StringVar(&o.prefix, "prefix", "auto", "of a checkpoint, the `keys` before the encoder's")
-		f.IntVar(&o.batch, "batch", 1, "images, for shapes and plan")
+		f.IntVar(&o.batch, "batch", 1, "`images` a step, for shapes and plan")
 		f.IntVar(&o.size, "image-size", 0, "height and width in `pixels`, for shapes and plan (default: the model's own, else 224)")
 		return o.run
 	},

@@ -6,8 +6,11 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden help texts")
@@ -97,6 +100,12 @@ func TestHelp(t *testing.T) {
 		if must(t, "help", v.name).out != text {
 			t.Errorf("help %s and %s --help differ", v.name, v.name)
 		}
+		flags, _ := v.flags(&terminal{})
+		flags.VisitAll(func(f *pflag.Flag) {
+			if name, _ := pflag.UnquoteUsage(f); slices.Contains([]string{"int", "uint", "float", "string", "ints", "floats", "strings"}, name) {
+				t.Errorf("%s --%s: the help says %q, a type, and not what it takes", v.name, f.Name, name)
+			}
+		})
 	}
 }
 

@@ -42,7 +42,7 @@ be named; inspect lists them.`,
 		f.StringArrayVar(&o.inputs, "input", nil, "`[NAME=]X.npy`, the images; NAME is the model's input; may be repeated")
 		f.StringVarP(&o.out, "out", "o", "", "`file` of the result: .npy for one output, .npz for several")
 		f.StringArrayVar(&o.outputs, "output", nil, "`tensor` to compute; may be repeated")
-		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the results")
+		f.IntVar(&o.batch, "batch", 64, "`images` at a time; does not change the results")
 		f.BoolVar(&o.exact, "exact", false, exactUsage)
 		f.BoolVar(&o.force, "force", false, "replace an existing output")
 		return o.run

@@ -95,10 +95,10 @@ they are (--normalize=false).`,
 		f.BoolVar(&o.layers, "layers", false, "look at the end of every stage of the network")
 		f.BoolVar(&o.gradient, "gradient", false, "look at the gradient of a run's loss instead, at r and before the last residual block, or at --node")
 		o.input.declare(f)
-		f.IntVar(&o.batch, "batch", 64, "images at a time; does not change the rows (of --gradient: the run's)")
+		f.IntVar(&o.batch, "batch", 64, "`images` at a time; does not change the rows (of --gradient: the run's)")
 		f.StringVar(&o.json, "json", "", "write spectra and metrics to this `file` as JSON; - for standard output")
 		f.StringVar(&o.csv, "csv", "", "write the singular values to this `file` as CSV, a row each with what they are of and their conventions; - for standard output")
-		f.IntVar(&o.dpi, "dpi", 200, "dots an inch of a .png")
+		f.IntVar(&o.dpi, "dpi", 200, "`dots` an inch of a .png, 20 to 2400")
 		f.BoolVar(&o.force, "force", false, "replace existing outputs")
 		return o.run
 	},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,22 +64,24 @@ Losses: eq2 (the paper's equation 2), dot (its published programs'), infonce, nt
 		f.StringVarP(&o.out, "out", "o", "", "`folder` of charts and CSV files")
 		f.IntVar(&o.seeds, "seeds", 3, "`number` of simulations a setting, drawn as bands")
 		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the first, the others count up")
-		f.Float64SliceVar(&o.k, "k", []float64{0.1, 0.5, 1, 1.5, 2, 4}, "strengths of augmentation of strong-augmentation, as variances (`list`)")
-		f.IntSliceVar(&o.depths, "layers", []int{1, 2, 3, 4}, "depths of depth (`list`)")
-		f.IntVar(&o.steps, "steps", 0, "`number` of steps (default 10000, for alignment 40000)")
+		f.Float64SliceVar(&o.k, "k", []float64{0.1, 0.5, 1, 1.5, 2, 4}, "`variances` of augmentation that strong-augmentation compares, with commas between them")
+		f.Lookup("k").DefValue = "0.1,0.5,1,1.5,2,4"
+		f.IntSliceVar(&o.depths, "layers", []int{1, 2, 3, 4}, "`numbers` of layers that depth compares, 1 to 16 each")
+		f.Lookup("layers").DefValue = "1,2,3,4"
+		f.IntVar(&o.steps, "steps", 0, "`number` of steps, from 1 (default 10000, for alignment 40000)")
 		f.Float64Var(&o.lr, "lr", 0, "learning `rate` (default 0.05, for alignment 0.1, for depth 0.01)")
 		f.StringVar(&o.loss, "loss", "", "`name` of the loss: eq2, dot, infonce, ntxent (default eq2, for depth dot)")
-		f.Float64Var(&o.temp, "temperature", 0, "`number`, of every loss but eq2 (default 0.1)")
-		f.IntVar(&o.dim, "dim", 0, "width of data and layers, a `number` (default 16)")
-		f.IntVar(&o.batch, "batch", 0, "samples a step, a `number` (default 128)")
-		f.IntVar(&o.pool, "pool", 0, "samples that batches are drawn from, a `number` (default 10000)")
-		f.Float64Var(&o.variance, "variance", 0, "of the data, a `number` (default 1, for strong-augmentation 0.5)")
-		f.Float64Var(&o.scale, "init-scale", 0, "largest initial weight or singular value, a `number`")
-		f.Float64Var(&o.decay, "init-decay", 0, "of the initial singular values, a `number`: e^(−decay·index)")
+		f.Float64Var(&o.temp, "temperature", 0, "`number` that every loss but eq2 divides similarities by (default 0.1)")
+		f.IntVar(&o.dim, "dim", 0, "`width` of data and layers, 2 to 256 (default 16)")
+		f.IntVar(&o.batch, "batch", 0, "`samples` a step, 2 to 4096 (default 128)")
+		f.IntVar(&o.pool, "pool", 0, "`samples` that batches are drawn from (default 10000)")
+		f.Float64Var(&o.variance, "variance", 0, "`variance` of the data (default 1, for strong-augmentation 0.5)")
+		f.Float64Var(&o.scale, "init-scale", 0, "`number`: the largest initial singular value, without a decay the largest initial weight (default 1, for strong-augmentation 0.25, for alignment 0.3)")
+		f.Float64Var(&o.decay, "init-decay", 0, "`number`: the initial singular values are init-scale·e^(−decay·index) (default 0.35, for alignment 0.1, for strong-augmentation none)")
 		f.BoolVar(&o.both, "both-views", false, "augment either view by half of the variance instead of x′ alone")
 		f.BoolVar(&o.bias, "bias", false, "give layers a bias")
 		f.StringVar(&o.format, "format", "png", "of the charts, `png, svg or pdf`")
-		f.IntVar(&o.dpi, "dpi", 200, "dots an inch of a .png")
+		f.IntVar(&o.dpi, "dpi", 200, "`dots` an inch of a .png, 20 to 2400")
 		f.BoolVar(&o.force, "force", false, "replace existing outputs")
 		return o.run
 	},
@@ -86,6 +89,9 @@ Losses: eq2 (the paper's equation 2), dot (its published programs'), infonce, nt
 
 func (o *theoryOptions) run(ctx context.Context, t *terminal, args []string) error {
 	if err := o.check(args); err != nil {
+		return err
+	}
+	if err := o.rehearse(ctx, t); err != nil {
 		return err
 	}
 	if _, err := os.Stat(o.out); err != nil {
@@ -129,6 +135,12 @@ func (o *theoryOptions) check(args []string) error {
 		return usagef("--seeds is %d, want 1 to 1000", o.seeds)
 	case o.dpi < 20 || o.dpi > 2400:
 		return usagef("--dpi is %d, want 20 to 2400", o.dpi)
+	case o.flags.Changed("steps") && o.steps < 1:
+		return usagef("--steps is %d, want at least 1", o.steps)
+	case o.flags.Changed("k") && !slices.Contains(o.figures, "strong-augmentation"):
+		return usagef("--k is for strong-augmentation")
+	case o.flags.Changed("layers") && !slices.Contains(o.figures, "depth"):
+		return usagef("--layers is for depth")
 	case o.flags.Changed("temperature") && o.loss == "eq2":
 		return usagef("--temperature has no effect on --loss eq2")
 	}
@@ -152,6 +164,19 @@ func (o *theoryOptions) check(args []string) error {
 					return file.Exists(path)
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// rehearse fails, before the first figure is simulated, on settings that one does not
+// take: a figure looks at all of them before it begins.
+func (o *theoryOptions) rehearse(ctx context.Context, t *terminal) error {
+	ended, end := context.WithCancel(ctx)
+	end()
+	for _, name := range o.figures {
+		if _, err := o.simulate(ended, t, name); err != nil && !errors.Is(err, context.Canceled) {
+			return usagef("%s: %v", name, err)
 		}
 	}
 	return nil

@@ -31,7 +31,11 @@ func TestTheory(t *testing.T) {
 	refused(t, exitUsage, "did you mean", "theory", "dept", "-o", dir)
 	refused(t, exitUsage, "want eq2, dot, infonce or ntxent", "theory", "depth", "--loss", "hinge", "-o", fresh)
 	refused(t, exitUsage, "has no effect", "theory", "depth", "--loss", "eq2", "--temperature", "1", "-o", dir)
-	refused(t, exitUsage, "want variances from 0", "theory", "depth", "--k", "-1", "-o", dir)
+	refused(t, exitUsage, "want variances from 0", "theory", "strong-augmentation", "--k", "-1", "-o", dir)
+	refused(t, exitUsage, "--k is for strong-augmentation", "theory", "depth", "--k", "1", "-o", fresh)
+	refused(t, exitUsage, "--steps is 0, want at least 1", "theory", "all", "--steps", "0", "-o", fresh)
+	refused(t, exitUsage, "depth: layers is 0, want 1 to 16", "theory", "all", "--layers", "0", "-o", fresh)
+	refused(t, exitUsage, "depth: temperature is 0", "theory", "all", "--temperature", "0", "-o", fresh)
 	if _, err := os.Stat(fresh); err == nil {
 		t.Error("a refused run left a folder behind")
 	}
