@@ -129,4 +129,5 @@ def main():
     os.replace(a.out + ".part", a.out)
 
 
-main()
+if __name__ == "__main__":
+    main()
