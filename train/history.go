@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -57,6 +58,19 @@ type History struct {
 	Settings []HistorySetting
 	Series   []Series
 	Done     bool // the final model is there
+
+	resolved []HistorySetting // with what recipe.yaml leaves to defaults
+}
+
+// Value returns the value of a setting, or what the program that wrote the recipe did
+// when it had no such setting yet; "" for one without effect.
+func (h *History) Value(key string) string {
+	for _, s := range slices.Concat(h.Settings, h.resolved) {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return ""
 }
 
 // HistorySetting is a key of a recipe and its value as YAML.
@@ -73,8 +87,11 @@ func ReadHistory(dir string) (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range settings {
-		h.Settings = append(h.Settings, HistorySetting{s.Key, valueText(s.Value)})
+	h.Settings = history(settings)
+	if r, _, err := Resolve(settings...); err == nil { // else a later program wrote it
+		if all, err := ParseRecipe(recipeName, r.YAML()); err == nil {
+			h.resolved = history(all)
+		}
 	}
 	h.Series, err = ReadMetrics(filepath.Join(dir, metricsName))
 	if errors.Is(err, fs.ErrNotExist) { // not one step
@@ -83,6 +100,13 @@ func ReadHistory(dir string) (*History, error) {
 	_, missing := os.Stat(filepath.Join(dir, modelName))
 	h.Done = missing == nil
 	return h, err
+}
+
+func history(settings []Setting) (all []HistorySetting) {
+	for _, s := range settings {
+		all = append(all, HistorySetting{s.Key, valueText(s.Value)})
+	}
+	return all
 }
 
 // valueText writes a value of a recipe in one line.

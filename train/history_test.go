@@ -93,3 +93,34 @@ func TestSeriesMeans(t *testing.T) {
 		t.Errorf("two points: %v %v %v %v", x, y, low, high)
 	}
 }
+
+// What an earlier program did before there was a setting for it is that setting's default.
+func TestHistoryOfAnEarlierRun(t *testing.T) {
+	mean := func(drop string) string {
+		r, _, err := Resolve(Flag("model", "m.onnx"), Flag("data", "images"), Flag("batch", "16"), Flag("monitor-every", "3"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept []string
+		for line := range strings.Lines(string(r.YAML())) {
+			if drop == "" || !strings.HasPrefix(line, drop+":") {
+				kept = append(kept, line)
+			}
+		}
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, recipeName), []byte(strings.Join(kept, "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		h, err := ReadHistory(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.Value("d0"); got != "" {
+			t.Errorf("d0, which has no effect, is %s", got)
+		}
+		return h.Value("mean")
+	}
+	if was, is := mean("mean"), mean(""); was != is || is != "[0.485, 0.456, 0.406]" {
+		t.Errorf("the mean is %q without the setting, %q with it", was, is)
+	}
+}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 
 	"onnxclr/train"
@@ -41,12 +42,7 @@ func settings(runs []*Run) *settingsTable {
 		row := settingRow{Key: k}
 		same := true
 		for _, r := range runs {
-			value := "–"
-			for _, s := range r.history.Settings {
-				if s.Key == k {
-					value = s.Value
-				}
-			}
+			value := cmp.Or(r.history.Value(k), "–")
 			row.Values = append(row.Values, value)
 			same = same && value == row.Values[0]
 		}
