@@ -1,9 +1,11 @@
 package study
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -235,7 +237,7 @@ func (p *Plan) Begin(dir string) error {
 	if err == nil {
 		var was Plan
 		if err := json.Unmarshal(b, &was); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return damaged(path, err)
 		}
 		if err := p.compare(&was, dir); err != nil || was.has(p.Cells) {
 			return err
@@ -246,6 +248,22 @@ func (p *Plan) Begin(dir string) error {
 		e.SetIndent("", " ")
 		return e.Encode(p)
 	})
+}
+
+// flagsOf returns the flags of a command line by their names, each with its value.
+func flagsOf(args []string) map[string]string {
+	all := map[string]string{}
+	for i, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			continue
+		}
+		name, _, whole := strings.Cut(arg, "=")
+		if !whole && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+			arg += " " + args[i+1]
+		}
+		all[name] = arg // of those given twice the last holds
+	}
+	return all
 }
 
 // has reports whether the plan has all of these cells.
@@ -279,15 +297,19 @@ func (p *Plan) compare(was *Plan, dir string) error {
 				continue
 			}
 			for i := range c.Steps {
-				if i < len(old.Steps) && !slices.Equal(old.Steps[i].Args, c.Steps[i].Args) {
-					for k := range c.Steps[i].Args {
-						if k >= len(old.Steps[i].Args) || old.Steps[i].Args[k] != c.Steps[i].Args[k] {
-							was := "missing"
-							if k < len(old.Steps[i].Args) {
-								was = old.Steps[i].Args[k]
-							}
-							return differ(fmt.Sprintf("%s of %s", c.Steps[i].Args[0], c.Variant), was, c.Steps[i].Args[k])
-						}
+				if i >= len(old.Steps) || slices.Equal(old.Steps[i].Args, c.Steps[i].Args) {
+					continue
+				}
+				what := fmt.Sprintf("%s of %s", c.Steps[i].Args[0], c.Variant)
+				before, now := flagsOf(old.Steps[i].Args), flagsOf(c.Steps[i].Args)
+				for _, f := range slices.Sorted(maps.Keys(now)) {
+					if before[f] != now[f] {
+						return differ(what, cmp.Or(before[f], "without "+f), now[f])
+					}
+				}
+				for _, f := range slices.Sorted(maps.Keys(before)) {
+					if now[f] == "" {
+						return differ(what, before[f], "without it")
 					}
 				}
 			}

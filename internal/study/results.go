@@ -161,9 +161,14 @@ func readSpectra(path string) ([]*analysis.Spectrum, error) {
 	defer f.Close()
 	spectra, err := analysis.ReadJSON(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, damaged(path, err)
 	}
 	return spectra, nil
+}
+
+// damaged says what to do about a result that cannot be read.
+func damaged(path string, err error) error {
+	return fmt.Errorf("%s is damaged: %w; remove it, and the same command line makes it again", path, err)
 }
 
 // readJSON reads a file if it is there.
@@ -176,7 +181,7 @@ func readJSON(path string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return damaged(path, err)
 	}
 	return nil
 }

@@ -100,8 +100,19 @@ func TestPlan(t *testing.T) {
 	}
 	o.Set = []string{"epochs=3"}
 	changed, _ := s.Plan(o)
-	if err := changed.Begin(dir); err == nil || !strings.Contains(err.Error(), "--epochs=3") {
+	if err := changed.Begin(dir); err == nil || !strings.Contains(err.Error(), "its train of directclr is without --epochs, asked for is --epochs=3") {
 		t.Errorf("another grid in the same folder: %v", err)
+	}
+	o.Set, o.ProbeEpochs = nil, 11
+	changed, _ = s.Plan(o)
+	if err := changed.Begin(dir); err == nil || !strings.Contains(err.Error(), "its probe of directclr is --epochs 10, asked for is --epochs 11") {
+		t.Errorf("another probe in the same folder: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, planFile), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := whole.Begin(dir); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("half a plan: %v", err)
 	}
 }
 
