@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +45,9 @@ would type; --dry-run -v lists them.
 
 DIR receives cells/, table (results.json, cells.csv), spectra of all variants in one chart and
 report.html, in which the paper's numbers stand in a column of their own. What is done is not done
-again: interrupted or killed, the same command line continues to the same results. A cell that
-fails is reported, and the others go on.
+again: interrupted or killed, the same command line continues to the same results. What every cell
+would fail of is said before the first begins. A cell that fails is reported, and the others go on;
+a full disk stops the grid.
 
 Studies share runs: with --reuse, what another grid has done by the same command lines on the
 same images is copied from there, whatever its variant is called; taken.txt in a cell's folder
@@ -223,7 +223,10 @@ func (g *grid) run(ctx context.Context) (failed int, err error) {
 			})
 		}
 		wait.Wait()
-		if err := cmp.Or(ctx.Err(), g.stopped()); err != nil {
+		if ctx.Err() != nil {
+			return g.failed, fmt.Errorf("%w; %d of %d cells are done, and the same command line continues", train.ErrInterrupted, g.done, len(g.plan.Cells))
+		}
+		if err := g.stopped(); err != nil {
 			return g.failed, err
 		}
 	}

@@ -44,6 +44,9 @@ func TestAblate(t *testing.T) {
 		if r.code != exitInterrupted {
 			t.Fatalf("exit code %d: %s", r.code, r.err)
 		}
+		if !strings.Contains(r.err, "cells are done, and the same command line continues") && !strings.HasSuffix(r.err, "ablate: interrupted\n") {
+			t.Errorf("an interrupted grid says %s", r.err)
+		}
 	}
 	for _, name := range []string{"report.html", "results.json", "cells.csv", "spectra-r.png", "plan.json"} {
 		a, err := os.ReadFile(filepath.Join(in("whole"), name))

@@ -77,7 +77,7 @@ func (o *augmentOptions) run(ctx context.Context, t *terminal, args []string) er
 	}
 	defer ds.Close()
 	views := r.Augmentation().Pipelines(r.ImageSize)
-	sheet, skipped, err := data.Sheet{Images: o.count, Size: r.ImageSize, Seed: r.Seed, Views: views, Skip: r.Corrupt == "skip"}.Draw(ds)
+	sheet, skipped, err := data.Sheet{Images: o.count, Size: r.ImageSize, Seed: r.Seed, Views: views, Skip: r.Corrupt == "skip"}.Draw(ctx, ds)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"onnxclr/internal/file"
 	"onnxclr/internal/npy"
 	"onnxclr/testdata/checkpoints"
+	"onnxclr/train"
 )
 
 type demoOptions struct {
@@ -173,6 +175,9 @@ func (o *demoOptions) step(ctx context.Context, t *terminal, why string, line []
 	inner.quiet, inner.verbose = t.quiet, t.verbose
 	err := act(ctx, inner, flags.Args())
 	inner.wipe()
+	if errors.Is(err, train.ErrInterrupted) { // which says how to go on with the step, not with the demo
+		return context.Canceled
+	}
 	return err
 }
 

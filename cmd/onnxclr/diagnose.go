@@ -308,6 +308,9 @@ func (o *diagnoseOptions) each(ctx context.Context, t *terminal, e *evaluator, d
 			}
 			rows := batch.Images[v*o.batch*pixels:][:o.batch*pixels]
 			for first := 0; first < o.batch; first += min(64, o.batch) {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
 				n := min(64, o.batch-first)
 				values, err := e.run(rows[first*pixels:][:n*pixels])
 				if err != nil {

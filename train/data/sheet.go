@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -21,8 +22,9 @@ type Sheet struct {
 
 // Draw draws images of ds, each beside the two views a run with this seed shows the
 // network in epoch 0: original, view 1, view 2. Originals are fitted into their cells.
-// It returns the images that it passed over, too.
-func (s Sheet) Draw(ds Dataset) (*image.RGBA, []Skip, error) {
+// It returns the images that it passed over, too, and the context's error when that ends
+// first.
+func (s Sheet) Draw(ctx context.Context, ds Dataset) (*image.RGBA, []Skip, error) {
 	n, size, views := min(s.Images, ds.Len()), s.Size, s.Views
 	if views == nil {
 		views = augment.Paper().Pipelines(size)
@@ -50,6 +52,9 @@ func (s Sheet) Draw(ds Dataset) (*image.RGBA, []Skip, error) {
 	var ws augment.Workspace
 	var skipped []Skip
 	for k := range n {
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
 		i := int(int64(k) * int64(ds.Len()) / int64(n))
 		img, _, bad, err := readableFrom(ds, i, s.Skip, ds.Image)
 		if err != nil {

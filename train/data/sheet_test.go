@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"image"
 	"slices"
@@ -14,7 +15,7 @@ import (
 func TestContactSheet(t *testing.T) {
 	ds := newMemorySet(7)
 	const size = 16
-	sheet, _, err := Sheet{Images: 3, Seed: 5, Size: size}.Draw(ds)
+	sheet, _, err := Sheet{Images: 3, Seed: 5, Size: size}.Draw(t.Context(), ds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,19 +36,24 @@ func TestContactSheet(t *testing.T) {
 		}
 	}
 	ds.bad[2] = errors.New("unreadable")
-	if _, _, err := (Sheet{Images: 3, Seed: 5, Size: size, Skip: true}).Draw(ds); !errors.Is(err, ds.bad[2]) {
+	if _, _, err := (Sheet{Images: 3, Seed: 5, Size: size, Skip: true}).Draw(t.Context(), ds); !errors.Is(err, ds.bad[2]) {
 		t.Errorf("error %v", err)
 	}
 	ds.bad[2] = FormatError("is damaged")
 	whole := slices.Clone(sheet.Pix)
-	sheet, skipped, err := Sheet{Images: 3, Seed: 5, Size: size, Skip: true}.Draw(ds)
+	sheet, skipped, err := Sheet{Images: 3, Seed: 5, Size: size, Skip: true}.Draw(t.Context(), ds)
 	if err != nil || len(skipped) != 1 || skipped[0].Index != 2 || bytes.Equal(sheet.Pix, whole) {
 		t.Errorf("image 2 damaged: skipped %v, error %v", skipped, err)
 	}
-	if _, _, err := (Sheet{Seed: 5, Size: size}).Draw(ds); err == nil {
+	if _, _, err := (Sheet{Seed: 5, Size: size}).Draw(t.Context(), ds); err == nil {
 		t.Error("a sheet of no image")
 	}
-	if sheet, _, err := (Sheet{Images: 50, Seed: 5, Size: size}).Draw(newMemorySet(2)); err != nil || sheet.Bounds().Dy() != 2*(size+4)+4 {
+	if sheet, _, err := (Sheet{Images: 50, Seed: 5, Size: size}).Draw(t.Context(), newMemorySet(2)); err != nil || sheet.Bounds().Dy() != 2*(size+4)+4 {
 		t.Errorf("more images asked for than there are: %v", err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, _, err := (Sheet{Images: 3, Seed: 5, Size: size}).Draw(stopped, ds); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
 	}
 }
