@@ -258,11 +258,23 @@ func TestCompare(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	want := []string{
-		"“trainable” is not ahead of “none” here: −4.0 points, in the paper +9.6.",
-		"“diagonal” is ahead of “none” here: +2.0 points, in the paper +8.7.",
-		"“trainable” is not ahead of “orthogonal” here: −5.0 points, in the paper +8.9.",
-		"“diagonal” is ahead of “orthogonal” here: +1.0 points, in the paper +8.0.",
-		"“trainable” is not ahead of “diagonal” here: −6.0 points, in the paper +0.9.",
+		"“trainable” is not ahead of “none” here: −4.0 points; in the paper +9.6.",
+		"“diagonal” is ahead of “none” here: +2.0 points; in the paper +8.7.",
+		"“trainable” is not ahead of “orthogonal” here: −5.0 points; in the paper +8.9.",
+		"“diagonal” is ahead of “orthogonal” here: +1.0 points; in the paper +8.0.",
+		"“trainable” is not ahead of “diagonal” here: −6.0 points; in the paper +0.9.",
+	}
+	if !slices.Equal(a.Sentences, want) {
+		t.Errorf("sentences %q", a.Sentences)
+	}
+	a = Compare([]Row{
+		{Label: "a", Paper: 66.5, Linear: Mean{N: 3, Mean: 44.99, SD: 0.3}}, {Label: "b", Paper: 61.1, Linear: Mean{N: 3, Mean: 45, SD: 2.9}},
+		{Label: "c", Paper: 51.5, Linear: Mean{N: 3, Mean: 41, SD: 0.5}},
+	})
+	want = []string{
+		"“a” is not ahead of “b” here: +0.0 points, less than the spread over seeds, ±2.9; in the paper +5.4.",
+		"“a” is ahead of “c” here: +4.0 points; in the paper +15.0.",
+		"“b” is ahead of “c” here: +4.0 points; in the paper +9.6.",
 	}
 	if !slices.Equal(a.Sentences, want) {
 		t.Errorf("sentences %q", a.Sentences)

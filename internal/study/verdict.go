@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -44,12 +45,17 @@ func Compare(rows []Row) Agreement {
 				continue
 			}
 			a.Pairs++
+			ours = math.Round(10*ours) / 10 // as it is written
 			verb := "is not"
 			if ours > 0 {
 				a.Same++
 				verb = "is"
 			}
-			text := fmt.Sprintf("“%s” %s ahead of “%s” here: %+.1f points, in the paper %+.1f.", x.Label, verb, y.Label, ours, gap)
+			within := ""
+			if spread := max(x.Linear.SD, y.Linear.SD); math.Abs(ours) < spread {
+				within = fmt.Sprintf(", less than the spread over seeds, ±%.1f", spread)
+			}
+			text := fmt.Sprintf("“%s” %s ahead of “%s” here: %+.1f points%s; in the paper %+.1f.", x.Label, verb, y.Label, ours+0, within, gap)
 			a.Sentences = append(a.Sentences, strings.Replace(text, " -", " −", 1))
 		}
 	}
