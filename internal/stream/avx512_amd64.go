@@ -4,4 +4,4 @@
 
 package stream
 
-func normalsAVX512(to *float64, blocks int, deviation float64, state *[4][8]uint64, constants *[39]uint64)
+func normalsAVX512(to *float64, blocks int, deviation float64, state *[4][8]uint64, constants *[64]uint64)

@@ -7,7 +7,7 @@ import "golang.org/x/sys/cpu"
 //go:generate asm/generate.sh
 
 // vectors are the functions in assembly that this processor runs, fastest first.
-var vectors = func() (list []func(to *float64, blocks int, deviation float64, state *[4][8]uint64, constants *[sine + 7]uint64)) {
+var vectors = func() (list []func(to *float64, blocks int, deviation float64, state *[4][8]uint64, constants *[numbers]uint64)) {
 	if cpu.X86.HasAVX512F {
 		list = append(list, normalsAVX512)
 	}

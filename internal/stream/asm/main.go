@@ -26,7 +26,7 @@ func main() {
 	if g.wide {
 		name = "AVX512"
 	}
-	TEXT("normals"+name, NOSPLIT, "func(to *float64, blocks int, deviation float64, state *[4][8]uint64, constants *[39]uint64)")
+	TEXT("normals"+name, NOSPLIT, "func(to *float64, blocks int, deviation float64, state *[4][8]uint64, constants *[64]uint64)")
 	g.constants = Mem{Base: Load(Param("constants"), GP64())}
 	state, start, blocks := Mem{Base: Load(Param("state"), GP64())}, Load(Param("to"), GP64()), Load(Param("blocks"), GP64())
 	deviation := g.new()
@@ -35,6 +35,8 @@ func main() {
 		panic(err)
 	}
 	VBROADCASTSD(p.Addr, deviation)
+
+	g.hold()
 
 	// Blocks are of 128 bytes.
 	const block = 128
@@ -74,6 +76,8 @@ func main() {
 type generator struct {
 	wide      bool
 	constants Mem
+	held      map[int]reg.VecVirtual // constants
+	tables    [4]reg.VecVirtual      // the halves of either
 }
 
 // The places of the constants: see package stream.
@@ -81,6 +85,7 @@ const (
 	one = iota
 	two
 	threeHalves
+	minusOne
 	offset
 	mantissa
 	root
@@ -88,9 +93,12 @@ const (
 	bias
 	log2
 	sign
-	logarithm // of 15 coefficients
-	cosine    = logarithm + 15
-	sine      = cosine + 7 // of 7
+	last
+	logarithm
+	cosine      = logarithm + 6
+	sine        = cosine + 7
+	reciprocals = sine + 7
+	logarithms  = reciprocals + 16
 )
 
 func (g generator) bytes() int {
@@ -115,8 +123,31 @@ func (g generator) move(from, to Op) {
 	VMOVDQU(from, to)
 }
 
-// constant returns one of the table in every lane.
+// hold brings to registers as much as there is room for.
+func (g *generator) hold() {
+	if !g.wide {
+		return
+	}
+	g.held = map[int]reg.VecVirtual{}
+	for _, i := range []int{one, two, threeHalves, minusOne, offset, mantissa, root, sign} {
+		g.held[i] = g.fresh(i)
+	}
+	for i := range g.tables {
+		g.tables[i] = g.new()
+		VMOVUPD(g.constants.Offset(8*(reciprocals+8*i)), g.tables[i])
+	}
+}
+
+// constant returns one in every lane, for reading.
 func (g generator) constant(i int) reg.VecVirtual {
+	if r, ok := g.held[i]; ok {
+		return r
+	}
+	return g.fresh(i)
+}
+
+// fresh returns one in every lane of a register of its own.
+func (g generator) fresh(i int) reg.VecVirtual {
 	r := g.new()
 	VBROADCASTSD(g.constants.Offset(8*i), r)
 	return r
@@ -157,12 +188,10 @@ func (g generator) rotate(n uint8, r reg.VecVirtual) {
 	VPOR(high, r, r)
 }
 
-// random returns the next bits of xoshiro256++ of state s.
+// random returns the next bits of xoshiro256+ of state s.
 func (g generator) random(s []reg.VecVirtual) reg.VecVirtual {
 	bits, t := g.new(), g.new()
 	VPADDQ(s[0], s[3], bits)
-	g.rotate(23, bits)
-	VPADDQ(s[0], bits, bits)
 	VPSLLQ(U8(17), s[1], t)
 	if g.wide {
 		const xor = 0x96 // of all three
@@ -189,10 +218,10 @@ func (g generator) uniform(bits reg.VecVirtual) reg.VecVirtual {
 	return u
 }
 
-// polynomial evaluates that of every by-th coefficient from first up to last.
-func (g generator) polynomial(first, last, by int, x reg.VecVirtual) reg.VecVirtual {
-	y := g.constant(last)
-	for i := last - by; i >= first; i -= by {
+// polynomial evaluates that of the coefficients from first to last.
+func (g generator) polynomial(first, last int, x reg.VecVirtual) reg.VecVirtual {
+	y := g.fresh(last)
+	for i := last - 1; i >= first; i-- {
 		if g.wide {
 			VFMADD213PD_BCST(g.constants.Offset(8*i), x, y)
 		} else {
@@ -202,23 +231,49 @@ func (g generator) polynomial(first, last, by int, x reg.VecVirtual) reg.VecVirt
 	return y
 }
 
+// look returns what the tables have at places.
+func (g generator) look(places reg.VecVirtual) (reciprocal, log reg.VecVirtual) {
+	reciprocal, log = g.new(), g.new()
+	if g.wide {
+		for i, r := range []reg.VecVirtual{reciprocal, log} {
+			VMOVDQA64(places, r)
+			VPERMI2PD(g.tables[2*i+1], g.tables[2*i], r) // by the low four bits
+		}
+		return reciprocal, log
+	}
+	g.and(g.constant(last), places, places)
+	for i, r := range []reg.VecVirtual{reciprocal, log} {
+		all, table := g.new(), GP64()
+		VPCMPEQQ(all, all, all)
+		LEAQ(g.constants.Offset(8*(reciprocals+16*i)), table)
+		VGATHERQPD(all, Mem{Base: table, Index: places, Scale: 8}, r)
+	}
+	return reciprocal, log
+}
+
 // pair returns normal numbers, two a lane.
 func (g generator) pair(s []reg.VecVirtual) (along, across reg.VecVirtual) {
-	u, e, f, radius := g.new(), g.new(), g.new(), g.new()
+	u, e, m := g.new(), g.new(), g.new()
 	VSUBPD(g.uniform(g.random(s)), g.constant(two), u)
 	VPADDQ(g.constant(offset), u, u)
-	VPSRLQ(U8(52), u, e)
-	g.or(g.constant(magic), e, e)
-	VSUBPD(g.constant(bias), e, e)
-	g.and(g.constant(mantissa), u, f)
-	VPADDQ(g.constant(root), f, f)
-	VSUBPD(g.constant(one), f, f)
-	VMULPD(g.constant(log2), e, radius)
-	square := g.new()
-	VMULPD(f, f, square)
-	even, odd := g.polynomial(logarithm, cosine-1, 2, square), g.polynomial(logarithm+1, cosine-2, 2, square)
-	VFMADD231PD(odd, f, even)
-	VFMADD231PD(even, f, radius)
+	if g.wide {
+		VGETEXPPD(u, e)
+	} else {
+		VPSRLQ(U8(52), u, e)
+		g.or(g.constant(magic), e, e)
+		VSUBPD(g.constant(bias), e, e)
+	}
+	g.and(g.constant(mantissa), u, m)
+	VPADDQ(g.constant(root), m, m)
+	VPSRLQ(U8(48), u, u)
+	f, radius := g.look(u)
+	VFMADD213PD(g.constant(minusOne), m, f)
+	if g.wide {
+		VFMADD231PD_BCST(g.constants.Offset(8*log2), e, radius)
+	} else {
+		VFMADD231PD(g.constant(log2), e, radius)
+	}
+	VFMADD231PD(g.polynomial(logarithm, cosine-1, f), f, radius)
 	VSQRTPD(radius, radius)
 
 	bits, v, w := g.random(s), g.new(), g.new()
@@ -228,7 +283,7 @@ func (g generator) pair(s []reg.VecVirtual) (along, across reg.VecVirtual) {
 		g.and(g.constant(sign), bits, bits)
 	}
 	VMULPD(v, v, w)
-	along, across = g.polynomial(cosine, sine-1, 1, w), g.polynomial(sine, sine+6, 1, w)
+	along, across = g.polynomial(cosine, sine-1, w), g.polynomial(sine, reciprocals-1, w)
 	VMULPD(v, across, across)
 	VMULPD(radius, across, across)
 	VMULPD(radius, along, along)
