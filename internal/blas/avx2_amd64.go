@@ -16,13 +16,17 @@ func tile5AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, l
 
 func tile6AVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func power1AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power1AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power2AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power2AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power3AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power3AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power4AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power4AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
+
+func rectifiedAVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
+
+func gatedAVX2(a *float64, b *float64, by *float64, c *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
 func transposeAVX2(from *float64, ldf int, to *float64, ldt int, n int)
 
@@ -35,6 +39,8 @@ func rectifyAVX2(values *float64, n int)
 func gateAVX2(values *float64, by *float64, n int)
 
 func scaleRowsAVX2(rows int, n int, weights *float64, from *float64, to *float64)
+
+func gatherAVX2(rows int, n int, indices *int, from *float64, to *float64)
 
 func symmetricRowsAVX2(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 

@@ -1146,9 +1146,10 @@ DATA powerAVX2<>+528(SB)/8, $0x3d7816193166d0f7
 DATA powerAVX2<>+536(SB)/8, $0x3d7816193166d0f7
 GLOBL powerAVX2<>(SB), RODATA|NOPTR, $544
 
-// func power1AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+// func power1AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·power1AVX2(SB), NOSPLIT, $0-72
+TEXT ·power1AVX2(SB), NOSPLIT, $0-80
+tile:
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   k+64(FP), DX
@@ -1276,12 +1277,24 @@ steps1_end:
 	VMOVUPD     Y4, 32(AX)
 	VMOVUPD     Y15, (DX)
 	VMOVUPD     Y14, 32(DX)
+	DECQ        tiles+72(FP)
+	JEQ         done
+	MOVQ        step+32(FP), AX
+	IMUL3Q      $+8, AX, AX
+	ADDQ        AX, a+0(FP)
+	MOVQ        ldc+56(FP), AX
+	IMUL3Q      $+8, AX, AX
+	ADDQ        AX, c+16(FP)
+	JMP         tile
+
+done:
 	VZEROUPPER
 	RET
 
-// func power2AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+// func power2AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·power2AVX2(SB), NOSPLIT, $0-72
+TEXT ·power2AVX2(SB), NOSPLIT, $0-80
+tile:
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   k+64(FP), DX
@@ -1483,12 +1496,24 @@ steps1_end:
 	VMOVUPD     Y6, 32(AX)
 	VMOVUPD     Y15, (DX)
 	VMOVUPD     Y14, 32(DX)
+	DECQ        tiles+72(FP)
+	JEQ         done
+	MOVQ        step+32(FP), AX
+	IMUL3Q      $+16, AX, AX
+	ADDQ        AX, a+0(FP)
+	MOVQ        ldc+56(FP), AX
+	IMUL3Q      $+16, AX, AX
+	ADDQ        AX, c+16(FP)
+	JMP         tile
+
+done:
 	VZEROUPPER
 	RET
 
-// func power3AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+// func power3AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·power3AVX2(SB), NOSPLIT, $0-72
+TEXT ·power3AVX2(SB), NOSPLIT, $0-80
+tile:
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   k+64(FP), DX
@@ -1764,12 +1789,24 @@ steps1_end:
 	VMOVUPD     Y8, 32(AX)
 	VMOVUPD     Y15, (DX)
 	VMOVUPD     Y14, 32(DX)
+	DECQ        tiles+72(FP)
+	JEQ         done
+	MOVQ        step+32(FP), AX
+	IMUL3Q      $+24, AX, AX
+	ADDQ        AX, a+0(FP)
+	MOVQ        ldc+56(FP), AX
+	IMUL3Q      $+24, AX, AX
+	ADDQ        AX, c+16(FP)
+	JMP         tile
+
+done:
 	VZEROUPPER
 	RET
 
-// func power4AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+// func power4AVX2(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·power4AVX2(SB), NOSPLIT, $0-72
+TEXT ·power4AVX2(SB), NOSPLIT, $0-80
+tile:
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   k+64(FP), DX
@@ -2120,6 +2157,340 @@ steps1_end:
 	VMOVUPD     Y10, 32(AX)
 	VMOVUPD     Y15, (DX)
 	VMOVUPD     Y14, 32(DX)
+	DECQ        tiles+72(FP)
+	JEQ         done
+	MOVQ        step+32(FP), AX
+	IMUL3Q      $+32, AX, AX
+	ADDQ        AX, a+0(FP)
+	MOVQ        ldc+56(FP), AX
+	IMUL3Q      $+32, AX, AX
+	ADDQ        AX, c+16(FP)
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func rectifiedAVX2(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
+// Requires: AVX, FMA3
+TEXT ·rectifiedAVX2(SB), NOSPLIT, $0-72
+tile:
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   k+56(FP), DX
+	MOVQ   step+24(FP), BX
+	MOVQ   lda+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x03, BX
+	SHLQ   $0x03, SI
+	SHLQ   $0x03, DI
+	IMUL3Q $+3, BX, R8
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+
+steps4:
+	CMPQ         DX, $+4
+	JLT          steps4_end
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	SUBQ         $+4, DX
+	JMP          steps4
+
+steps4_end:
+steps1:
+	CMPQ         DX, $+1
+	JLT          steps1_end
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	SUBQ         $+1, DX
+	JMP          steps1
+
+steps1_end:
+	VXORPD  Y8, Y8, Y8
+	MOVQ    ldc+48(FP), AX
+	SHLQ    $0x03, AX
+	MOVQ    c+16(FP), CX
+	VMAXPD  Y0, Y8, Y0
+	VMOVUPD Y0, (CX)
+	VMAXPD  Y1, Y8, Y1
+	VMOVUPD Y1, 32(CX)
+	ADDQ    AX, CX
+	VMAXPD  Y2, Y8, Y2
+	VMOVUPD Y2, (CX)
+	VMAXPD  Y3, Y8, Y3
+	VMOVUPD Y3, 32(CX)
+	ADDQ    AX, CX
+	VMAXPD  Y4, Y8, Y4
+	VMOVUPD Y4, (CX)
+	VMAXPD  Y5, Y8, Y5
+	VMOVUPD Y5, 32(CX)
+	ADDQ    AX, CX
+	VMAXPD  Y6, Y8, Y6
+	VMOVUPD Y6, (CX)
+	VMAXPD  Y7, Y8, Y7
+	VMOVUPD Y7, 32(CX)
+	DECQ    tiles+64(FP)
+	JEQ     done
+	MOVQ    step+24(FP), AX
+	IMUL3Q  $+32, AX, AX
+	ADDQ    AX, a+0(FP)
+	MOVQ    ldc+48(FP), AX
+	IMUL3Q  $+32, AX, AX
+	ADDQ    AX, c+16(FP)
+	JMP     tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func gatedAVX2(a *float64, b *float64, by *float64, c *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
+// Requires: AVX, FMA3
+TEXT ·gatedAVX2(SB), NOSPLIT, $0-80
+tile:
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   k+64(FP), DX
+	MOVQ   step+32(FP), BX
+	MOVQ   lda+40(FP), SI
+	MOVQ   ldb+48(FP), DI
+	SHLQ   $0x03, BX
+	SHLQ   $0x03, SI
+	SHLQ   $0x03, DI
+	IMUL3Q $+3, BX, R8
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+
+steps4:
+	CMPQ         DX, $+4
+	JLT          steps4_end
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	SUBQ         $+4, DX
+	JMP          steps4
+
+steps4_end:
+steps1:
+	CMPQ         DX, $+1
+	JLT          steps1_end
+	VMOVUPD      (CX), Y8
+	VMOVUPD      32(CX), Y9
+	ADDQ         DI, CX
+	VBROADCASTSD (AX), Y10
+	VFMADD231PD  Y10, Y8, Y0
+	VFMADD231PD  Y10, Y9, Y1
+	VBROADCASTSD (AX)(BX*1), Y11
+	VFMADD231PD  Y11, Y8, Y2
+	VFMADD231PD  Y11, Y9, Y3
+	VBROADCASTSD (AX)(BX*2), Y10
+	VFMADD231PD  Y10, Y8, Y4
+	VFMADD231PD  Y10, Y9, Y5
+	VBROADCASTSD (AX)(R8*1), Y11
+	VFMADD231PD  Y11, Y8, Y6
+	VFMADD231PD  Y11, Y9, Y7
+	ADDQ         SI, AX
+	SUBQ         $+1, DX
+	JMP          steps1
+
+steps1_end:
+	VXORPD  Y8, Y8, Y8
+	MOVQ    ldc+56(FP), AX
+	SHLQ    $0x03, AX
+	MOVQ    c+24(FP), CX
+	MOVQ    by+16(FP), DX
+	VCMPPD  $0x09, (DX), Y8, Y9
+	VANDPD  Y9, Y0, Y0
+	VMOVUPD Y0, (CX)
+	VCMPPD  $0x09, 32(DX), Y8, Y9
+	VANDPD  Y9, Y1, Y1
+	VMOVUPD Y1, 32(CX)
+	ADDQ    AX, CX
+	ADDQ    AX, DX
+	VCMPPD  $0x09, (DX), Y8, Y9
+	VANDPD  Y9, Y2, Y2
+	VMOVUPD Y2, (CX)
+	VCMPPD  $0x09, 32(DX), Y8, Y9
+	VANDPD  Y9, Y3, Y3
+	VMOVUPD Y3, 32(CX)
+	ADDQ    AX, CX
+	ADDQ    AX, DX
+	VCMPPD  $0x09, (DX), Y8, Y9
+	VANDPD  Y9, Y4, Y4
+	VMOVUPD Y4, (CX)
+	VCMPPD  $0x09, 32(DX), Y8, Y9
+	VANDPD  Y9, Y5, Y5
+	VMOVUPD Y5, 32(CX)
+	ADDQ    AX, CX
+	ADDQ    AX, DX
+	VCMPPD  $0x09, (DX), Y8, Y9
+	VANDPD  Y9, Y6, Y6
+	VMOVUPD Y6, (CX)
+	VCMPPD  $0x09, 32(DX), Y8, Y9
+	VANDPD  Y9, Y7, Y7
+	VMOVUPD Y7, 32(CX)
+	DECQ    tiles+72(FP)
+	JEQ     done
+	MOVQ    step+32(FP), AX
+	IMUL3Q  $+32, AX, AX
+	ADDQ    AX, a+0(FP)
+	MOVQ    ldc+56(FP), AX
+	IMUL3Q  $+32, AX, AX
+	ADDQ    AX, by+16(FP)
+	MOVQ    ldc+56(FP), AX
+	IMUL3Q  $+32, AX, AX
+	ADDQ    AX, c+24(FP)
+	JMP     tile
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2480,21 +2851,103 @@ rows:
 	ADDQ         $+8, DX
 	MOVQ         CX, DI
 
-columns:
+columns2:
+	CMPQ    DI, $+8
+	JLT     columns2_end
+	VMULPD  (BX), Y0, Y1
+	VMOVUPD Y1, (SI)
+	VMULPD  32(BX), Y0, Y2
+	VMOVUPD Y2, 32(SI)
+	ADDQ    $+64, BX
+	ADDQ    $+64, SI
+	SUBQ    $+8, DI
+	JMP     columns2
+
+columns2_end:
+columns1:
 	CMPQ    DI, $+4
-	JLT     columns_end
+	JLT     columns1_end
 	VMULPD  (BX), Y0, Y1
 	VMOVUPD Y1, (SI)
 	ADDQ    $+32, BX
 	ADDQ    $+32, SI
 	SUBQ    $+4, DI
-	JMP     columns
+	JMP     columns1
 
-columns_end:
+columns1_end:
 	SUBQ $+1, AX
 	JMP  rows
 
 rows_end:
+	VZEROUPPER
+	RET
+
+// func gatherAVX2(rows int, n int, indices *int, from *float64, to *float64)
+// Requires: AVX, MMX+
+TEXT ·gatherAVX2(SB), NOSPLIT, $0-40
+	MOVQ rows+0(FP), AX
+	MOVQ n+8(FP), CX
+	MOVQ indices+16(FP), DX
+	MOVQ from+24(FP), BX
+	MOVQ to+32(FP), SI
+	SHLQ $0x03, CX
+	SUBQ $+24, AX
+
+ahead:
+	CMPQ       AX, $+1
+	JLT        ahead_end
+	MOVQ       192(DX), DI
+	IMULQ      CX, DI
+	ADDQ       BX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	MOVQ       (DX), DI
+	IMULQ      CX, DI
+	ADDQ       BX, DI
+	ADDQ       $+8, DX
+	MOVQ       CX, R8
+
+ahead_columns:
+	CMPQ    R8, $+32
+	JLT     ahead_columns_end
+	VMOVUPD (DI), Y0
+	VMOVUPD Y0, (SI)
+	ADDQ    $+32, DI
+	ADDQ    $+32, SI
+	SUBQ    $+32, R8
+	JMP     ahead_columns
+
+ahead_columns_end:
+	SUBQ $+1, AX
+	JMP  ahead
+
+ahead_end:
+	ADDQ $+24, AX
+
+last:
+	CMPQ  AX, $+1
+	JLT   last_end
+	MOVQ  (DX), DI
+	IMULQ CX, DI
+	ADDQ  BX, DI
+	ADDQ  $+8, DX
+	MOVQ  CX, R8
+
+last_columns:
+	CMPQ    R8, $+32
+	JLT     last_columns_end
+	VMOVUPD (DI), Y0
+	VMOVUPD Y0, (SI)
+	ADDQ    $+32, DI
+	ADDQ    $+32, SI
+	SUBQ    $+32, R8
+	JMP     last_columns
+
+last_columns_end:
+	SUBQ $+1, AX
+	JMP  last
+
+last_end:
 	VZEROUPPER
 	RET
 

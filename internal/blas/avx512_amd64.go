@@ -32,29 +32,33 @@ func tile13AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int
 
 func tile14AVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, alpha float64, beta float64)
 
-func power1AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power1AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power2AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power2AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power3AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power3AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power4AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power4AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power5AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power5AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power6AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power6AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power7AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power7AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power8AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power8AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power9AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power9AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power10AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power10AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power11AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power11AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
-func power12AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int)
+func power12AVX512(a *float64, b *float64, c *float64, sums *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
+
+func rectifiedAVX512(a *float64, b *float64, c *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
+
+func gatedAVX512(a *float64, b *float64, by *float64, c *float64, step int, lda int, ldb int, ldc int, k int, tiles int)
 
 func transposeAVX512(from *float64, ldf int, to *float64, ldt int, n int)
 
@@ -67,6 +71,8 @@ func rectifyAVX512(values *float64, n int)
 func gateAVX512(values *float64, by *float64, n int)
 
 func scaleRowsAVX512(rows int, n int, weights *float64, from *float64, to *float64)
+
+func gatherAVX512(rows int, n int, indices *int, from *float64, to *float64)
 
 func symmetricRowsAVX512(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 

@@ -8,13 +8,18 @@ type machine struct {
 	rows, cols int         // of the largest tile
 	tiles      []tileFunc  // by their rows
 	powers     []powerFunc // by their rows, of as many columns
+	// rectified and gated write tiles of layerRows, too.
+	rectified func(a, b, c *float64, step, lda, ldb, ldc, k, tiles int)
+	gated     func(a, b, by, c *float64, step, lda, ldb, ldc, k, tiles int)
+	layerRows int
 	// transpose writes lanes lines of n numbers, ldf apart, as n lines of lanes numbers,
 	// ldt apart; n is a multiple of lanes.
 	transpose     func(from *float64, ldf int, to *float64, ldt, n int)
 	lanes         int
 	scaleRows     func(rows, n int, weights, from, to *float64)
 	weigh         func(a *float64, lda, n int, weights, own, sums, out *float64)
-	weighStep     int // weigh and scaleRows take multiples of this
+	gather        func(rows, n int, indices *int, from, to *float64)
+	weighStep     int // weigh, scaleRows and gather take multiples of this
 	expSum        func(values *float64, n int, top float64) float64
 	rectify       func(values *float64, n int)
 	gate          func(values, by *float64, n int)
@@ -36,9 +41,9 @@ type machine struct {
 // neighbouring rows step apart; b has k lines of cols numbers, ldb apart.
 type tileFunc func(a, b, c *float64, step, lda, ldb, ldc, k int, alpha, beta float64)
 
-// powerFunc writes c = 2^(a·b), or 0 below 2^−1021, the operands as those of a tileFunc, and adds the sums of
-// the columns of c to sums.
-type powerFunc func(a, b, c, sums *float64, step, lda, ldb, ldc, k int)
+// powerFunc writes tiles of c = 2^(a·b), or 0 below 2^−1021, below each other, their
+// operands as those of a tileFunc, and adds the sums of the columns of c to sums.
+type powerFunc func(a, b, c, sums *float64, step, lda, ldb, ldc, k, tiles int)
 
 // used is the implementation that this processor runs.
 var used = machines()[0]

@@ -21,8 +21,9 @@ func machines() []*machine {
 
 var avx512Machine = machine{
 	name: "avx512", rows: 14, cols: 16,
-	tiles: tilesAVX512[:], powers: powersAVX512[:], transpose: transposeAVX512, lanes: 8,
-	expSum: expSumAVX512, weigh: weighAVX512, weighStep: 8, rectify: rectifyAVX512, gate: gateAVX512, scaleRows: scaleRowsAVX512, expStep: 16,
+	tiles: tilesAVX512[:], powers: powersAVX512[:], rectified: rectifiedAVX512, gated: gatedAVX512, layerRows: 8,
+	transpose: transposeAVX512, lanes: 8,
+	expSum: expSumAVX512, weigh: weighAVX512, weighStep: 8, rectify: rectifyAVX512, gate: gateAVX512, scaleRows: scaleRowsAVX512, gather: gatherAVX512, expStep: 16,
 	symmetricRows: symmetricRowsAVX512, symmetricStep: 8,
 	rotate: rotateAVX512, rotateCols: 32,
 	bandFrom: 128, chaseSquare: chaseSquareAVX512, chaseDots: chaseDotsAVX512, chaseBlock: chaseBlockAVX512,
@@ -31,8 +32,9 @@ var avx512Machine = machine{
 
 var avx2Machine = machine{
 	name: "avx2", rows: 6, cols: 8,
-	tiles: tilesAVX2[:], powers: powersAVX2[:], transpose: transposeAVX2, lanes: 4,
-	expSum: expSumAVX2, weigh: weighAVX2, weighStep: 4, rectify: rectifyAVX2, gate: gateAVX2, scaleRows: scaleRowsAVX2, expStep: 8,
+	tiles: tilesAVX2[:], powers: powersAVX2[:], rectified: rectifiedAVX2, gated: gatedAVX2, layerRows: 4,
+	transpose: transposeAVX2, lanes: 4,
+	expSum: expSumAVX2, weigh: weighAVX2, weighStep: 4, rectify: rectifyAVX2, gate: gateAVX2, scaleRows: scaleRowsAVX2, gather: gatherAVX2, expStep: 8,
 	symmetricRows: symmetricRowsAVX2, symmetricStep: 4,
 	rotate: rotateAVX2, rotateCols: 16,
 	bandFrom: 128, chaseSquare: chaseSquareAVX2, chaseDots: chaseDotsAVX2, chaseBlock: chaseBlockAVX2,

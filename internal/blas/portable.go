@@ -8,7 +8,8 @@ import (
 // The portable implementation: the meaning of every function of a machine.
 var portableMachine = machine{
 	name: "portable", rows: 4, cols: 4, tiles: []tileFunc{1: tile(1), 2: tile(2), 3: tile(3), 4: tile(4)}, powers: []powerFunc{1: power},
-	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, weighStep: 1, rectify: rectify, gate: gate, scaleRows: scaleRows, expStep: 1,
+	rectified: rectified, gated: gated, layerRows: 1,
+	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, weighStep: 1, rectify: rectify, gate: gate, scaleRows: scaleRows, gather: gather, expStep: 1,
 	symmetricRows: symmetricRows, symmetricStep: 1,
 	rotate: rotate, rotateCols: 4,
 	bandFrom:    math.MaxInt, // its loops gain nothing
@@ -41,17 +42,38 @@ func tile(rows int) tileFunc {
 	}
 }
 
-// power takes one row of four columns.
-func power(pa, pb, pc, psums *float64, step, lda, ldb, ldc, k int) {
-	tile(1)(pa, pb, pc, step, lda, ldb, ldc, k, 1, 0)
+// power takes rows of four columns.
+func power(pa, pb, pc, psums *float64, step, lda, ldb, ldc, k, tiles int) {
 	sums := view(psums, 4)
-	for j, x := range view(pc, 4) {
-		y := 0.0
-		if !(x < -1021) { // a NaN stays
-			y = math.Exp2(x)
+	for i := range tiles {
+		row := at(pc, i*ldc)
+		tile(1)(at(pa, i*step), pb, row, step, lda, ldb, ldc, k, 1, 0)
+		for j, x := range view(row, 4) {
+			y := 0.0
+			if !(x < -1021) { // a NaN stays
+				y = math.Exp2(x)
+			}
+			*at(row, j) = y
+			sums[j] += y
 		}
-		*at(pc, j) = y
-		sums[j] += y
+	}
+}
+
+// rectified takes rows of four columns.
+func rectified(a, b, c *float64, step, lda, ldb, ldc, k, tiles int) {
+	for i := range tiles {
+		row := at(c, i*ldc)
+		tile(1)(at(a, i*step), b, row, step, lda, ldb, ldc, k, 1, 0)
+		rectify(row, 4)
+	}
+}
+
+// gated too.
+func gated(a, b, by, c *float64, step, lda, ldb, ldc, k, tiles int) {
+	for i := range tiles {
+		row := at(c, i*ldc)
+		tile(1)(at(a, i*step), b, row, step, lda, ldb, ldc, k, 1, 0)
+		gate(row, at(by, i*ldc), 4)
 	}
 }
 
@@ -109,6 +131,13 @@ func scaleRows(rows, n int, pweights, pfrom, pto *float64) {
 		for k, v := range view(at(pfrom, i*n), n) {
 			to[k] = w * v
 		}
+	}
+}
+
+// gather writes the rows of n numbers that have the indices.
+func gather(rows, n int, pindices *int, from, to *float64) {
+	for i, row := range unsafe.Slice(pindices, rows) {
+		copy(view(at(to, i*n), n), view(at(from, row*n), n))
 	}
 }
 

@@ -18,16 +18,14 @@ func (mach *machine) powersAll(m, n, k int, a []float64, step, lda int, b []floa
 	}
 	_, _, _ = a[(m-1)*step+(k-1)*lda], b[(k-1)*ldb+n-1], c[(m-1)*ldc+n-1]
 	tallest := len(mach.powers) - 1
-	tiles := (m + tallest - 1) / tallest
+	tiles, rest := m/tallest, m%tallest
+	done := tiles * tallest
 	for j := 0; j < n; j += mach.cols {
-		i := 0
-		for q := range tiles {
-			rows := m / tiles
-			if q < m%tiles {
-				rows++
-			}
-			mach.powers[rows](&a[i*step], &b[j], &c[i*ldc+j], &sums[j], step, lda, ldb, ldc, k)
-			i += rows
+		if tiles > 0 {
+			mach.powers[tallest](&a[0], &b[j], &c[j], &sums[j], step, lda, ldb, ldc, k, tiles)
+		}
+		if rest > 0 {
+			mach.powers[rest](&a[done*step], &b[j], &c[done*ldc+j], &sums[j], step, lda, ldb, ldc, k, 1)
 		}
 	}
 }

@@ -27,9 +27,9 @@ var (
 func main() {
 	flag.Parse()
 	ConstraintExpr("amd64,!purego")
-	v := isa{name: "AVX512", wide: true, lanes: 8, rows: 14, powerRows: 12}
+	v := isa{name: "AVX512", wide: true, lanes: 8, rows: 14, powerRows: 12, layerRows: 8}
 	if *isaName == "avx2" {
-		v = isa{name: "AVX2", lanes: 4, rows: 6, powerRows: 4}
+		v = isa{name: "AVX2", lanes: 4, rows: 6, powerRows: 4, layerRows: 4}
 	}
 	for rows := 1; rows <= v.rows; rows++ {
 		v.tile(rows)
@@ -38,12 +38,14 @@ func main() {
 	for rows := 1; rows <= v.powerRows; rows++ {
 		v.power(rows, powers)
 	}
+	v.layer()
 	v.transpose()
 	v.exponential()
 	v.weigh()
 	v.rectify()
 	v.gate()
 	v.scaleRows()
+	v.gather()
 	v.symmetricRows()
 	v.rotations()
 	v.chase()
@@ -63,6 +65,7 @@ type isa struct {
 	rows  int  // of the tallest tile
 	// powerRows is the same of the tiles of powers, which need more registers.
 	powerRows int
+	layerRows int // of a tile of a layer
 }
 
 var zmm = []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,

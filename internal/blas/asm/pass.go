@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -58,13 +60,58 @@ func (v isa) scaleRows() {
 		VBROADCASTSD(Mem{Base: weights}, v.r(0))
 		ADDQ(I8(8), weights)
 		MOVQ(n, left)
-		loop("columns", left, v.lanes, func() {
-			VMULPD(Mem{Base: from}, v.r(0), v.r(1))
-			VMOVUPD(v.r(1), Mem{Base: to})
-			ADDQ(I32(int32(v.bytes())), from)
-			ADDQ(I32(int32(v.bytes())), to)
-		})
+		for _, vectors := range []int{2, 1} {
+			loop(fmt.Sprintf("columns%d", vectors), left, vectors*v.lanes, func() {
+				for u := range vectors {
+					VMULPD(Mem{Base: from, Disp: u * v.bytes()}, v.r(0), v.r(1+u))
+					VMOVUPD(v.r(1+u), Mem{Base: to, Disp: u * v.bytes()})
+				}
+				ADDQ(I32(int32(vectors*v.bytes())), from)
+				ADDQ(I32(int32(vectors*v.bytes())), to)
+			})
+		}
 	})
 	VZEROUPPER()
 	RET()
 }
+
+// gather writes the rows of n numbers of a matrix that have the indices, n a multiple of
+// the vector.
+func (v isa) gather() {
+	TEXT("gather"+v.name, NOSPLIT, "func(rows, n int, indices *int, from, to *float64)")
+	rows, n, indices, from, to := pointer("rows"), pointer("n"), pointer("indices"), pointer("from"), pointer("to")
+	SHLQ(U8(3), n)
+	row, left := GP64(), GP64()
+	find := func(m Mem) {
+		MOVQ(m, row)
+		IMULQ(n, row)
+		ADDQ(from, row)
+	}
+	copies := func(name string) {
+		loop(name, rows, 1, func() {
+			if name == "ahead" {
+				find(Mem{Base: indices, Disp: 8 * ahead})
+				PREFETCHT0(Mem{Base: row})
+				PREFETCHT0(Mem{Base: row, Disp: 64})
+			}
+			find(Mem{Base: indices})
+			ADDQ(I8(8), indices)
+			MOVQ(n, left)
+			loop(name+"_columns", left, v.bytes(), func() {
+				VMOVUPD(Mem{Base: row}, v.r(0))
+				VMOVUPD(v.r(0), Mem{Base: to})
+				ADDQ(I32(int32(v.bytes())), row)
+				ADDQ(I32(int32(v.bytes())), to)
+			})
+		})
+	}
+	SUBQ(I8(ahead), rows)
+	copies("ahead")
+	ADDQ(I8(ahead), rows)
+	copies("last")
+	VZEROUPPER()
+	RET()
+}
+
+// ahead is how many rows gather asks for before they are copied.
+const ahead = 24

@@ -9,8 +9,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// powerConstants are those of 2^x: x is a multiple of 1, or of 1/16 with a table of
-// 2^(i/16), and a rest, of which it takes a polynomial.
+// powerConstants are those of 2^x: x is the nearest multiple of 1, or with a table of
+// 2^(i/16) that of 1/16 below it, and a rest, of which it takes a polynomial.
 type powerConstants struct {
 	table              Mem
 	magic, least, most Mem
@@ -26,12 +26,7 @@ func (v isa) powerTable() powerConstants {
 	parts := 1.0
 	if v.wide {
 		parts = 16
-		// The term of degree 7 in those of lower degree (Chebyshev), to 7e-18.
-		square := math.Pow(1/(2*parts), 2)
-		terms[5] += terms[7] * 1.75 * square
-		terms[3] -= terms[7] * 0.875 * square * square
-		terms[1] += terms[7] * 0.109375 * square * square * square
-		terms = terms[:7]
+		terms = economised(economised(terms[:9], 1/parts), 1/parts) // to 7e-18
 	}
 	table, line := v.lines("power")
 	c := powerConstants{table: table}
@@ -60,9 +55,32 @@ func (v isa) powerTable() powerConstants {
 	return c
 }
 
-// power writes c = 2^(a·b), 0 below 2^−1021, the operands as in tile, and adds the columns of c to sums.
+// economised puts the last term of a polynomial on 0 to width in its others (Chebyshev).
+func economised(terms []float64, width float64) []float64 {
+	last := len(terms) - 1
+	before, t := []float64{1}, []float64{-1, 2} // Chebyshev's polynomials of 2x − 1
+	for len(t) <= last {
+		next := make([]float64, len(t)+1)
+		for i, c := range t {
+			next[i] -= 2 * c
+			next[i+1] += 4 * c
+		}
+		for i, c := range before {
+			next[i] -= c
+		}
+		before, t = t, next
+	}
+	for i := range last {
+		terms[i] -= terms[last] * t[i] / t[last] * math.Pow(width, float64(last-i))
+	}
+	return terms[:last]
+}
+
+// power writes tiles below each other of c = 2^(a·b), 0 below 2^−1021, the operands as in
+// tile, and adds the columns of c to sums.
 func (v isa) power(rows int, constants powerConstants) {
-	TEXT(fmt.Sprintf("power%d%s", rows, v.name), NOSPLIT, "func(a, b, c, sums *float64, step, lda, ldb, ldc, k int)")
+	TEXT(fmt.Sprintf("power%d%s", rows, v.name), NOSPLIT, "func(a, b, c, sums *float64, step, lda, ldb, ldc, k, tiles int)")
+	Label("tile")
 	v.sum(rows)
 	c, ldc, sums, base := pointer("c"), pointer("ldc"), pointer("sums"), GP64()
 	SHLQ(U8(3), ldc)
@@ -75,6 +93,7 @@ func (v isa) power(rows int, constants powerConstants) {
 	total := []reg.VecPhysical{v.r(last), v.r(last - 1)}
 	zero, exact := v.r(last-2), []reg.VecPhysical{v.r(last - 2), v.r(last - 3)} // either is needed
 	t, multiple, y, keep := v.r(2*rows), v.r(2*rows+1), v.r(2*rows+2), v.r(2*rows+3)
+	rest, magic := multiple, keep
 	for j := range 2 {
 		VMOVUPD(Mem{Base: sums, Disp: j * v.bytes()}, total[j])
 	}
@@ -82,6 +101,7 @@ func (v isa) power(rows int, constants powerConstants) {
 	if v.wide {
 		VMOVUPD(at(constants.exact[0]), exact[0])
 		VMOVUPD(at(constants.exact[1]), exact[1])
+		VBROADCASTSD(at(constants.magic), magic)
 	} else {
 		v.zero(zero)
 	}
@@ -91,17 +111,17 @@ func (v isa) power(rows int, constants powerConstants) {
 			if v.wide {
 				// What is smaller than normal numbers is slow, and 0 therefore; a NaN is not.
 				VCMPPD_BCST(U8(5), at(constants.least), x, reg.K1)
-				VADDPD_BCST(at(constants.magic), x, t) // the nearest multiple, in the low bits
-				VSUBPD_BCST(at(constants.magic), t, multiple)
-				VSUBPD(multiple, x, x)
+				const sixteenths = 4<<4 | 8 | 1 // below, and no exception for what is not exact
+				VADDPD_RD_SAE(magic, x, t)      // the multiple below, in the low bits
+				VREDUCEPD(U8(sixteenths), x, rest)
 				VBROADCASTSD(at(terms[len(terms)-1]), y)
 				for d := len(terms) - 2; d >= 1; d-- {
-					VFMADD213PD_BCST(at(terms[d]), x, y)
+					VFMADD213PD_BCST(at(terms[d]), rest, y)
 				}
-				VMULPD(x, y, y)
+				VMULPD(rest, y, y)
 				VPERMI2PD(exact[1], exact[0], t) // by the low four bits
 				VFMADD213PD(t, t, y)
-				VSCALEFPD_Z(multiple, y, reg.K1, y)
+				VSCALEFPD_Z(x, y, reg.K1, y)
 			} else {
 				VCMPPD(U8(5), at(constants.least), x, keep)
 				VMINPD(x, v.load(at(constants.most), t), x) // a NaN stays
@@ -128,8 +148,7 @@ func (v isa) power(rows int, constants powerConstants) {
 	for j := range 2 {
 		VMOVUPD(total[j], Mem{Base: sums, Disp: j * v.bytes()})
 	}
-	VZEROUPPER()
-	RET()
+	v.nextTile(rows, map[string]string{"a": "step", "c": "ldc"})
 }
 
 // load brings a vector to a register, which it returns.
