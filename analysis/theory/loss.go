@@ -111,7 +111,7 @@ func (s *lossState) eval(z, dz []float64) float64 {
 // evalMap returns the loss of embeddings z = C·x, the rows of x as those of z, [2N,D],
 // and writes a symmetric matrix h, [D,D], of which C·h is the gradient of C: −X/N of the
 // paper's lemma 2. That takes fewer products than going by the gradient of z. dx, where
-// it is not nil, becomes the gradient of x.
+// it is not nil, becomes the gradient of what x is rectified from.
 func (s *lossState) evalMap(c, x, h, dx []float64) float64 {
 	if s.loss == Eq2 {
 		return s.eq2Map(c, x, h)
@@ -223,16 +223,23 @@ func largest(row []float64) float64 {
 	return top
 }
 
-// product multiplies numbers between safe and one over it, for the logarithm of the whole.
-// It begins as one.
-type product struct{ rest, logs float64 }
+// product multiplies positive numbers, for the logarithm of the whole: it is rest, from 1,
+// times a power of 2. It begins as one.
+type product struct {
+	rest     float64
+	exponent int
+}
 
 var one = product{rest: 1}
 
 func (p *product) times(factor float64) {
-	if p.rest *= factor; p.rest > 1e40 || p.rest < 1e-40 {
-		*p = product{1, p.log()}
+	const places, bias = 52, 1023 // of a number's bits
+	bits := math.Float64bits(factor)
+	p.exponent += int(bits>>places) - bias
+	if p.rest *= math.Float64frombits(bits&(1<<places-1) | bias<<places); p.rest > 0x1p1000 {
+		p.rest *= 0x1p-1000
+		p.exponent += 1000
 	}
 }
 
-func (p *product) log() float64 { return p.logs + math.Log(p.rest) }
+func (p *product) log() float64 { return math.Log(p.rest) + math.Ln2*float64(p.exponent) }

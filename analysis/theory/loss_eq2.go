@@ -56,7 +56,7 @@ func (s *lossState) eq2Map(c, x, h []float64) float64 {
 			to[k] = w * a[k]
 		}
 	}
-	s.symmetricProduct(apart, weighted, h)
+	s.symmetricProduct(1, apart, weighted, h)
 	return total * scale
 }
 

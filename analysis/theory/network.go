@@ -2,6 +2,7 @@ package theory
 
 import (
 	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/floats"
 
 	fast "onnxclr/internal/blas"
 )
@@ -48,8 +49,14 @@ func (s *Simulation) head(x []float64) []float64 {
 	rows := len(x) / d
 	for l, layer := range s.layers[:s.config.linearFrom()] {
 		y := s.outs[l][:rows*d]
+		if layer.b == nil { // a ReLU follows
+			fast.Transpose(d, d, layer.w, d, s.square[0], d)
+			fast.RectifiedProduct(rows, d, d, x, s.square[0], y)
+			x = y
+			continue
+		}
 		gemm(blas.NoTrans, blas.Trans, rows, d, d, 1, x, d, layer.w, d, 0, y, d)
-		for i := 0; layer.b != nil && i < rows; i++ {
+		for i := range rows {
 			row := y[i*d : i*d+d]
 			for k, b := range layer.b {
 				row[k] += b
@@ -114,7 +121,7 @@ func (s *Simulation) descend(rate float64) {
 		} else {
 			gemm(blas.Trans, blas.NoTrans, d, d, rows, -rate, grad, d, into(from), d, 0, g, d)
 			if from > 0 {
-				gemm(blas.NoTrans, blas.NoTrans, rows, d, d, 1, grad, d, c, d, 0, below, d)
+				s.back(grad, c, into(from), below)
 				grad, below = below, grad
 			}
 		}
@@ -122,11 +129,8 @@ func (s *Simulation) descend(rate float64) {
 	}
 	for l := from - 1; l >= 0; l-- {
 		layer, x := s.layers[l], into(l)
-		if s.config.ReLU && l < len(s.layers)-1 {
-			fast.Gate(grad, s.outs[l])
-		}
 		if l > 0 {
-			gemm(blas.NoTrans, blas.NoTrans, rows, d, d, 1, grad, d, layer.w, d, 0, below, d)
+			s.back(grad, layer.w, x, below)
 		}
 		gemm(blas.Trans, blas.NoTrans, d, d, rows, -rate, grad, d, x, d, 1, layer.w, d)
 		if layer.b != nil {
@@ -140,6 +144,17 @@ func (s *Simulation) descend(rate float64) {
 	}
 }
 
+// back writes to below what the gradient of w·x gives for the outputs of the layer before,
+// which x are, or are rectified from where there are ReLUs.
+func (s *Simulation) back(grad, w, x, below []float64) {
+	d, rows := s.config.Dim, len(s.inputs)/s.config.Dim
+	if s.config.ReLU {
+		fast.GatedProduct(rows, d, d, grad, w, x, below)
+		return
+	}
+	gemm(blas.NoTrans, blas.NoTrans, rows, d, d, 1, grad, d, w, d, 0, below, d)
+}
+
 // descendLinear moves the linear layers by g, what C moves by: one of them moves by the
 // others' transposes on either side of it.
 func (s *Simulation) descendLinear(from int, g, next []float64) {
@@ -150,7 +165,5 @@ func (s *Simulation) descendLinear(from int, g, next []float64) {
 		gemm(blas.NoTrans, blas.Trans, d, d, d, 1, g, d, s.chain[l-1], d, 1, w, d)
 		g, next = next, g
 	}
-	for i, v := range g {
-		s.layers[from].w[i] += v
-	}
+	floats.Add(s.layers[from].w, g)
 }

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
+	fast "onnxclr/internal/blas"
 	"onnxclr/internal/stream"
 )
 
@@ -20,7 +22,7 @@ type Simulation struct {
 	pool   []float64 // [Pool,Dim]
 	order  []int     // of the pool; the first Batch are the batch
 	noise  noise
-	draw   *rand.Rand      // of batches
+	draw   *rand.PCG       // of batches
 	source *stream.Normals // of noise
 
 	loss   *lossState
@@ -56,7 +58,7 @@ func New(c Config) (*Simulation, error) {
 	d, rows := c.Dim, 2*c.Batch
 	s := &Simulation{
 		config: c, noise: c.newNoise(),
-		draw: stream.New(c.Seed, "theory steps"), source: stream.NewNormals(c.Seed, "theory noise"),
+		draw: stream.Source(c.Seed, "theory steps"), source: stream.NewNormals(c.Seed, "theory noise"),
 		pool:   gaussian(stream.New(c.Seed, "theory data"), c.Pool*d, math.Sqrt(c.Variance)),
 		inputs: make([]float64, rows*d), grad: make([]float64, rows*d), below: make([]float64, rows*d),
 	}
@@ -179,12 +181,11 @@ func (s *Simulation) Step() error {
 func (s *Simulation) sample() {
 	d, n := s.config.Dim, s.config.Batch
 	for i := range n {
-		j := i + s.draw.IntN(len(s.order)-i)
+		after, _ := bits.Mul64(s.draw.Uint64(), uint64(len(s.order)-i)) // one of those left
+		j := i + int(after)
 		s.order[i], s.order[j] = s.order[j], s.order[i]
 	}
-	for i, j := range s.order[:n] {
-		copy(s.inputs[i*d:], s.pool[j*d:(j+1)*d])
-	}
+	fast.Gather(d, s.order[:n], s.pool, s.inputs)
 	copy(s.inputs[n*d:], s.inputs[:n*d])
 	each := len(s.noise.deviation)
 	view := s.inputs[n*d:]
