@@ -140,6 +140,7 @@ func TestUsageErrors(t *testing.T) {
 		{"spectrum a.npy", "-o"},
 		{"spectrum a.npy -o a.jpg", ".png"},
 		{"spectrum a.npy -o a.png --label x --label y", "2 labels for 1"},
+		{"spectrum a.npy -o a.png --seed 3", "--seed is for --bootstrap and --gradient"},
 		{"spectrum a.npy -o a.png --ddof 3", "--ddof is 3"},
 		{"spectrum a.npy -o a.png --log log2", "--log"},
 		{"spectrum a.npy -o a.png --dpi 1", "--dpi"},

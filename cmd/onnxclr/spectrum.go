@@ -84,7 +84,7 @@ they are (--normalize=false).`,
 		f.StringVar(&o.cumulativeChart, "cumulative-chart", "", "draw the cumulative explained variance to this `file`: .png, .svg or .pdf")
 		f.StringVar(&o.metricsChart, "metrics-chart", "", "draw RankMe, effective rank and live dimensions, a row a source, to this `file`: .png, .svg or .pdf; with --bootstrap their intervals")
 		f.IntVar(&o.bootstrap, "bootstrap", 0, "`number` of resamplings of the rows for bands and intervals of 95 %; each reads the source again")
-		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the resampling")
+		f.Uint64Var(&o.seed, "seed", 0, "`seed` of the resampling, or of the images and views of --gradient")
 		f.StringVar(&o.classLabels, "class-labels", "", "`file` of labels, .npy or .parquet:COLUMN, one a row: adds the spectra between and within classes (one source)")
 		f.StringVar(&o.invalid, "invalid", "fail", "rows with NaN or infinity, or zero ones where rows are scaled: `fail or drop`")
 		f.StringVar(&o.saveMoments, "save-moments", "", "write the moments of one source to this `file`, .npz, to be merged or charted later")
@@ -152,6 +152,8 @@ func (o *spectrumOptions) check(sources []string) error {
 		return usagef("name at least one file of embeddings")
 	case o.bootstrap != 0 && (o.bootstrap < 2 || o.bootstrap > 10000):
 		return usagef("--bootstrap is %d, want 2 to 10000", o.bootstrap)
+	case o.given("seed") && o.bootstrap == 0 && !o.gradient:
+		return usagef("--seed is for --bootstrap and --gradient")
 	case o.classLabels != "" && len(sources) > 1:
 		return usagef("--class-labels are those of one source, %d are given", len(sources))
 	case o.saveMoments != "" && len(sources) > 1:
