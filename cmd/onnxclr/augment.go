@@ -79,7 +79,7 @@ func (o *augmentOptions) run(ctx context.Context, t *terminal, args []string) er
 	views := r.Augmentation().Pipelines(r.ImageSize)
 	sheet, skipped, err := data.Sheet{Images: o.count, Size: r.ImageSize, Seed: r.Seed, Views: views, Skip: r.Corrupt == "skip"}.Draw(ctx, ds)
 	if err != nil {
-		return err
+		return unreadable(err)
 	}
 	warnSkipped(t, skipped, o.count)
 	if err := file.WriteNew(o.out, o.force, func(w io.Writer) error { return png.Encode(stoppable{ctx, w}, sheet) }); err != nil {

@@ -121,6 +121,7 @@ func TestBadInput(t *testing.T) {
 		{"broken views", 1, "0.npz", []string{"train", "--model", good, "--views", views, "-o", in("out")}},
 		{"recipe", 2, "bad.yaml:2", []string{"train", "--recipe", recipe, "--data", textures, "-o", in("out")}},
 		{"broken image", 1, "or pass over such images with --corrupt skip", []string{"embed", "--model", good, "--data", in("images"), "--image-size", "16", "-o", in("e.npy")}},
+		{"no data set", 1, "is not a data set; want a folder, a .tar or .tar.gz of one, CIFAR binary files or an .npy array\n", []string{"embed", "--model", good, "--data", good, "-o", in("e.npy")}},
 		{"no such split", 1, "val", []string{"embed", "--model", good, "--data", textures, "--split", "val", "-o", in("e.npy")}},
 		{"no such node", 1, "did you mean", []string{"embed", "--model", good, "--data", textures, "--image-size", "16", "--node", "layer9.0.add_output", "-o", in("e.npy")}},
 		{"no run", 1, "not a run", []string{"export", in("notrun"), "-o", in("out.pth")}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/pflag"
 
@@ -17,6 +18,14 @@ func corruptFlag(f *pflag.FlagSet, policy *string, skip string) {
 }
 
 func checkCorrupt(policy string) error { return oneOf("corrupt", policy, "fail", "skip") }
+
+// unreadable says what to do about an image that cannot be read.
+func unreadable(err error) error {
+	if data.Corrupt(err) {
+		return fmt.Errorf("%w; repair or remove it, or pass over such images with --corrupt skip", err)
+	}
+	return err
+}
 
 // withoutCorrupt returns ds without the images that cannot be read, of which it warns,
 // if policy is "skip", and ds if it is "fail".

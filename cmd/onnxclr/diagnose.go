@@ -299,7 +299,7 @@ func (o *diagnoseOptions) each(ctx context.Context, t *terminal, e *evaluator, d
 		t.progress("%d of %d images", done, o.samples)
 		batch, err := images.Next(ctx)
 		if err != nil {
-			return err
+			return unreadable(err)
 		}
 		var views [3][]*mat.Dense
 		for v := range views {

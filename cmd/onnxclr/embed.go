@@ -265,7 +265,7 @@ func (e *embedder) each(ctx context.Context, t *terminal, ds data.Dataset, o dat
 			return nil
 		}
 		if err != nil {
-			return err
+			return unreadable(err)
 		}
 		t.progress("%d of %d images", done, ds.Len())
 		values, err := e.run(batch.Images)

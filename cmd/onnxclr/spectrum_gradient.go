@@ -72,7 +72,7 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 		t.progress("%s: gradients of %d of %d images", label, done, ds.Len())
 		batch, err := images.Next(ctx)
 		if err != nil {
-			return nil, err
+			return nil, unreadable(err)
 		}
 		gradients, err := g.Of(batch.Images)
 		if err != nil {

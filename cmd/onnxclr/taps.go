@@ -94,7 +94,7 @@ func (t *taps) each(ctx context.Context, term *terminal, label string, ds data.D
 			return nil
 		}
 		if err != nil {
-			return err
+			return unreadable(err)
 		}
 		term.progress("%s: %d of %d images", label, done, ds.Len())
 		rows, err := t.rows(batch.Images)

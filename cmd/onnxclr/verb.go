@@ -11,7 +11,6 @@ import (
 
 	"onnxclr/internal/nearest"
 	"onnxclr/train"
-	"onnxclr/train/data"
 )
 
 // verb is one subcommand. Its file holds the options, their flags and the action.
@@ -88,9 +87,6 @@ func (v *verb) execute(ctx context.Context, t *terminal, args []string) int {
 		err = usageError(explain(err, flags))
 	} else {
 		err = act(ctx, t, flags.Args())
-	}
-	if f := flags.Lookup("corrupt"); data.Corrupt(err) && f != nil && v.name != "train" { // which says so in a recipe's words
-		err = fmt.Errorf("%w; repair or remove it, or pass over such images with --corrupt skip", err)
 	}
 	t.wipe()
 	var usage usageError
