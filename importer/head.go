@@ -313,7 +313,7 @@ func reconcile(m *onnx.Model, want Head) (keep bool, err error) {
 		return true, nil
 	}
 	if have.trainable() {
-		return false, fmt.Errorf("the model already has a trained head (%s), not the one asked for (%s); ask for the same head, or start from a model without one", have, want)
+		return false, fmt.Errorf("the model already has a trained head (%s), not the one asked for (%s); ask for the same head, or start from the encoder alone: onnxclr export to .pth leaves the head out, and onnxclr convert makes a model of that", have, want)
 	}
 	return false, nil
 }

@@ -128,6 +128,13 @@ func Resolve(settings ...Setting) (Recipe, []string, error) {
 	if at, given := where["lr"]; given && r.LR == 0 {
 		errs = append(errs, fmt.Errorf("%s: lr is 0, want a number greater than 0 (leave it out for the default)", at))
 	}
+	// A flag is what somebody wants now, whatever a recipe counts in.
+	for epochs, steps := range map[string]string{"epochs": "steps", "warmup_epochs": "warmup_steps"} {
+		if strings.HasPrefix(where[epochs], "--") && !strings.HasPrefix(where[steps], "--") {
+			field(v, steps).SetZero()
+			delete(where, steps)
+		}
+	}
 	r.Given = map[string]bool{}
 	for key := range where {
 		r.Given[key] = true

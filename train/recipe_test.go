@@ -174,6 +174,9 @@ func TestSettingsWithoutEffectAreNamed(t *testing.T) {
 	if _, warnings, err := Resolve(append(mustParse(t, "epochs: 3\nmomentum: 0.5\nprojector: none\nd0: 64\n"), Flag("steps", "5"), Flag("optimizer", "adamw"))...); err != nil || len(warnings) != 1 || warnings[0] != "r.yaml:4: d0 has no effect with projector none" {
 		t.Errorf("flags over a recipe: warnings %q, %v", warnings, err)
 	}
+	if r, warnings, err := Resolve(append(mustParse(t, "steps: 300\nwarmup_steps: 30\n"), Flag("epochs", "5"), Flag("warmup-epochs", "1"))...); err != nil || len(warnings) != 0 || r.Steps != 0 || r.Epochs != 5 || r.WarmupSteps != 0 || r.Given["steps"] {
+		t.Errorf("flags in epochs over a recipe in steps: %d steps, %d epochs, warnings %q, %v", r.Steps, r.Epochs, warnings, err)
+	}
 	if _, _, err := Resolve(Flag("blur-prob", "2")); err == nil || strings.Count(err.Error(), "want a probability") != 1 {
 		t.Errorf("a probability of both views: %v", err)
 	}
