@@ -27,6 +27,7 @@ func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan, f 
 	rows := [][]string{{"variant", "seed", "time", "memory", "disk"}}
 	var lines []string
 	var total cost
+	left := 0 // cells
 	made := map[string]bool{} // files that an earlier cell makes
 	for i := range p.Cells {
 		c := &p.Cells[i]
@@ -52,8 +53,11 @@ func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan, f 
 		switch {
 		case all.time == 0 && state != "":
 			took = "taken"
+			left++
 		case all.time == 0:
 			took = "done"
+		default:
+			left++
 		}
 		total.add(all)
 		rows = append(rows, []string{c.Label, fmt.Sprint(c.Seed), took, size(all.memory), size(all.disk)})
@@ -66,14 +70,17 @@ func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan, f 
 	if t.verbose {
 		t.print("\n%s\n", strings.Join(lines, "\n"))
 	}
-	cells := fmt.Sprintf("%d cells one after the other", len(p.Cells))
+	cells := fmt.Sprintf("%d cells one after the other", left)
 	switch {
-	case len(p.Cells) == 1:
+	case left == 0:
+		t.print("\nall %d cells are done\n", len(p.Cells))
+		return nil
+	case left == 1:
 		cells = "1 cell"
 	case o.parallel > 1:
-		cells = fmt.Sprintf("%d cells %d at a time, which share the processor and save little of that", len(p.Cells), o.parallel)
+		cells = fmt.Sprintf("%d cells %d at a time, which share the processor and save little of that", left, o.parallel)
 	}
-	t.print("\n%s: about %s, up to %s of memory and %s of disk\n", cells, roughly(total.time), memory.Text(total.memory*int64(min(o.parallel, max(len(p.Cells), 1)))), memory.Text(total.disk))
+	t.print("\n%s: about %s, up to %s of memory and %s of disk\n", cells, roughly(total.time), memory.Text(total.memory*int64(min(o.parallel, left))), memory.Text(total.disk))
 	return nil
 }
 

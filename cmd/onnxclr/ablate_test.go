@@ -64,7 +64,7 @@ func TestAblate(t *testing.T) {
 	if list := must(t, line("new", "--dry-run", "-v", "--only", "random-dropout")...).out; !strings.Contains(list, "onnxclr train") || !strings.Contains(list, "\n1 cell: about ") || strings.Contains(list, "directclr") {
 		t.Errorf("the dry run lists %s", list)
 	}
-	if list := must(t, line("whole", "--dry-run", "--probe-epochs", "2")...).out; strings.Count(list, "done") != 3 || strings.Contains(list, "onnxclr train") {
+	if list := must(t, line("whole", "--dry-run", "--probe-epochs", "2")...).out; strings.Count(list, "done") != 4 || !strings.HasSuffix(list, "\nall 3 cells are done\n") || strings.Contains(list, "onnxclr train") {
 		t.Errorf("the dry run of a grid that is done lists %s", list)
 	}
 
