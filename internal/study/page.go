@@ -53,7 +53,7 @@ type Drawing struct {
 func (s Study) Spectra(outcomes []*Outcome, of int) Drawing {
 	title := []string{"Spectra of the representation r", "Spectra of the embedding z"}[of]
 	return s.drawing(title, outcomes, func(o *Outcome) (spectra []*analysis.Spectrum) {
-		if o.spectra == nil {
+		if len(o.spectra) <= of {
 			return nil
 		}
 		one := *o.spectra[of]

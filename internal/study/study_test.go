@@ -293,6 +293,10 @@ func TestDrawingsNameTheirSeed(t *testing.T) {
 	if d.Title != "Spectra of the embedding z, seed 1" || len(d.Spectra) != 2 || d.Spectra[0].Label != "A" || d.Spectra[1].Label != "B" {
 		t.Errorf("%q of %d", d.Title, len(d.Spectra))
 	}
+	outcomes[2].spectra = pair[:1] // of a file that somebody has changed
+	if d = s.Spectra(outcomes, 1); len(d.Spectra) != 1 || d.Spectra[0].Label != "B" {
+		t.Errorf("a cell without the embedding's: %d", len(d.Spectra))
+	}
 	if d = s.Gradients(outcomes); d.Title != "Spectra of the loss's gradient, seed 1" || len(d.Spectra) != 1 || d.Spectra[0].Label != "gradient at r" {
 		t.Errorf("%q of %d", d.Title, len(d.Spectra))
 	}
