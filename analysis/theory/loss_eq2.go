@@ -47,15 +47,13 @@ func (s *lossState) eq2Map(c, x, h []float64) float64 {
 	weighted, apart := s.weighted, s.rows
 	s.halfLaplacian(x[:n*d], d, scale, weighted)
 	copy(apart, x[:n*d])
+	away := apart[n*d:]
+	floats.AddScaledTo(away, x[n*d:], -1, x[:n*d])
+	weights := s.inverse[:n]
 	for i, own := range s.own {
-		w := scale / 2 * (1 - own)
-		xi, xpi := x[i*d:i*d+d], x[(n+i)*d:(n+i)*d+d]
-		a, to := apart[(n+i)*d:(n+i)*d+d], weighted[(n+i)*d:(n+i)*d+d]
-		for k, v := range xi {
-			a[k] = xpi[k] - v
-			to[k] = w * a[k]
-		}
+		weights[i] = scale / 2 * (1 - own)
 	}
+	fast.ScaleRows(d, weights, away, weighted[n*d:])
 	s.symmetricProduct(1, apart, weighted, h)
 	return total * scale
 }
@@ -63,15 +61,11 @@ func (s *lossState) eq2Map(c, x, h []float64) float64 {
 // halfLaplacian writes −H·x of rows x, [N,d], where H + Hᵀ is the Laplacian times scale.
 func (s *lossState) halfLaplacian(x []float64, d int, scale float64, out []float64) {
 	n := s.n
+	weights := s.inverse[:n]
+	floats.ScaleTo(weights, -scale/2, s.degree)
+	fast.ScaleRows(d, weights, x, out)
 	for from := 0; from < n; from += blockRows {
-		gemm(blas.NoTrans, blas.NoTrans, min(blockRows, n-from), d, n-from, scale, s.e[from*s.line+from:], s.line, x[from*d:], d, 0, out[from*d:], d)
-	}
-	for i, degree := range s.degree {
-		w := scale / 2 * degree
-		xi, to := x[i*d:i*d+d], out[i*d:i*d+d]
-		for k, v := range xi {
-			to[k] -= w * v
-		}
+		gemm(blas.NoTrans, blas.NoTrans, min(blockRows, n-from), d, n-from, scale, s.e[from*s.line+from:], s.line, x[from*d:], d, 1, out[from*d:], d)
 	}
 }
 
@@ -86,19 +80,15 @@ func (s *lossState) alphas(z, zp []float64) (total float64) {
 	fast.Transpose(n, d, z, d, s.left, line)
 	floats.Scale(math.Sqrt(math.Log2E), s.left[:d*line])
 	copy(s.right, s.left[:d*line])
-	for i := range n {
-		zi, zpi := z[i*d:i*d+d], zp[i*d:i*d+d]
-		var square, apart float64
-		for k, v := range zi {
-			away := v - zpi[k]
-			square += v * v
-			apart += away * away
-		}
-		s.own[i] = -apart / 2
+	squares := s.inverse[:n]
+	fast.Squares(d, z, zp, squares, s.own)
+	near, row, column := s.own, s.left[d*line:], s.right[(d+1)*line:]
+	for i, square := range squares {
+		near[i] *= -0.5
+		total -= near[i]
 		square *= -math.Log2E / 2
-		s.left[d*line+i], s.left[(d+1)*line+i] = square, 1
-		s.right[d*line+i], s.right[(d+1)*line+i] = 1, square
-		total -= s.own[i]
+		row[i], s.left[(d+1)*line+i] = square, 1
+		s.right[d*line+i], column[i] = 1, square
 	}
 	if !s.onlyGeneral {
 		if logs, fits := s.symmetricAlphas(); fits {

@@ -198,9 +198,10 @@ func (s *Simulation) sample() {
 	}
 	clear(s.noise.drawn)
 	s.source.Add(s.noise.drawn, 1)
+	deviation := s.noise.deviation
 	for i := 0; i*each < len(s.noise.drawn); i++ {
-		drawn, x := s.noise.drawn[i*each:(i+1)*each], view[i*d+s.noise.first:][:each]
-		for k, v := range s.noise.deviation[:each] {
+		drawn, x := s.noise.drawn[i*each:][:len(deviation)], view[i*d+s.noise.first:][:len(deviation)]
+		for k, v := range deviation {
 			x[k] += v * drawn[k]
 		}
 	}

@@ -2951,6 +2951,55 @@ last_end:
 	VZEROUPPER
 	RET
 
+// func squaresAVX2(rows int, n int, a *float64, b *float64, squares *float64, apart *float64)
+// Requires: AVX, FMA3
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ n+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ b+24(FP), BX
+	MOVQ squares+32(FP), SI
+	MOVQ apart+40(FP), DI
+
+rows:
+	CMPQ   AX, $+1
+	JLT    rows_end
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	MOVQ   CX, R8
+
+columns:
+	CMPQ        R8, $+4
+	JLT         columns_end
+	VMOVUPD     (DX), Y2
+	VSUBPD      (BX), Y2, Y3
+	VFMADD231PD Y2, Y2, Y0
+	VFMADD231PD Y3, Y3, Y1
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	SUBQ        $+4, R8
+	JMP         columns
+
+columns_end:
+	VEXTRACTF128 $0x01, Y0, X4
+	VADDPD       X4, X0, X0
+	VUNPCKHPD    X0, X0, X4
+	VADDSD       X4, X0, X0
+	VMOVSD       X0, (SI)
+	ADDQ         $+8, SI
+	VEXTRACTF128 $0x01, Y1, X5
+	VADDPD       X5, X1, X1
+	VUNPCKHPD    X1, X1, X5
+	VADDSD       X5, X1, X1
+	VMOVSD       X1, (DI)
+	ADDQ         $+8, DI
+	SUBQ         $+1, AX
+	JMP          rows
+
+rows_end:
+	VZEROUPPER
+	RET
+
 // func symmetricRowsAVX2(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 // Requires: AVX, FMA3
 TEXT ·symmetricRowsAVX2(SB), NOSPLIT, $0-56

@@ -74,6 +74,8 @@ func scaleRowsAVX512(rows int, n int, weights *float64, from *float64, to *float
 
 func gatherAVX512(rows int, n int, indices *int, from *float64, to *float64)
 
+func squaresAVX512(rows int, n int, a *float64, b *float64, squares *float64, apart *float64)
+
 func symmetricRowsAVX512(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 
 func rotateAVX512(z *float64, ld int, n int, cs *float64)

@@ -10097,6 +10097,59 @@ last_end:
 	VZEROUPPER
 	RET
 
+// func squaresAVX512(rows int, n int, a *float64, b *float64, squares *float64, apart *float64)
+// Requires: AVX, AVX512F
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ n+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ b+24(FP), BX
+	MOVQ squares+32(FP), SI
+	MOVQ apart+40(FP), DI
+
+rows:
+	CMPQ   AX, $+1
+	JLT    rows_end
+	VPXORQ Z0, Z0, Z0
+	VPXORQ Z1, Z1, Z1
+	MOVQ   CX, R8
+
+columns:
+	CMPQ        R8, $+8
+	JLT         columns_end
+	VMOVUPD     (DX), Z2
+	VSUBPD      (BX), Z2, Z3
+	VFMADD231PD Z2, Z2, Z0
+	VFMADD231PD Z3, Z3, Z1
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+8, R8
+	JMP         columns
+
+columns_end:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VUNPCKHPD     X0, X0, X4
+	VADDSD        X4, X0, X0
+	VMOVSD        X0, (SI)
+	ADDQ          $+8, SI
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPD        Y5, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X5
+	VADDPD        X5, X1, X1
+	VUNPCKHPD     X1, X1, X5
+	VADDSD        X5, X1, X1
+	VMOVSD        X1, (DI)
+	ADDQ          $+8, DI
+	SUBQ          $+1, AX
+	JMP           rows
+
+rows_end:
+	VZEROUPPER
+	RET
+
 // func symmetricRowsAVX512(a *float64, lda int, n int, x *float64, y *float64, s *float64, out *float64)
 // Requires: AVX, AVX512F
 TEXT ·symmetricRowsAVX512(SB), NOSPLIT, $0-56

@@ -19,7 +19,8 @@ type machine struct {
 	scaleRows     func(rows, n int, weights, from, to *float64)
 	weigh         func(a *float64, lda, n int, weights, own, sums, out *float64)
 	gather        func(rows, n int, indices *int, from, to *float64)
-	weighStep     int // weigh, scaleRows and gather take multiples of this
+	squares       func(rows, n int, a, b, squares, apart *float64)
+	weighStep     int // weigh, scaleRows, gather and squares take multiples of this
 	expSum        func(values *float64, n int, top float64) float64
 	rectify       func(values *float64, n int)
 	gate          func(values, by *float64, n int)

@@ -9,7 +9,7 @@ import (
 var portableMachine = machine{
 	name: "portable", rows: 4, cols: 4, tiles: []tileFunc{1: tile(1), 2: tile(2), 3: tile(3), 4: tile(4)}, powers: []powerFunc{1: power},
 	rectified: rectified, gated: gated, layerRows: 1,
-	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, weighStep: 1, rectify: rectify, gate: gate, scaleRows: scaleRows, gather: gather, expStep: 1,
+	transpose: transpose, lanes: 4, expSum: expSum, weigh: weigh, weighStep: 1, rectify: rectify, gate: gate, scaleRows: scaleRows, gather: gather, squares: squares, expStep: 1,
 	symmetricRows: symmetricRows, symmetricStep: 1,
 	rotate: rotate, rotateCols: 4,
 	bandFrom:    math.MaxInt, // its loops gain nothing
@@ -131,6 +131,21 @@ func scaleRows(rows, n int, pweights, pfrom, pto *float64) {
 		for k, v := range view(at(pfrom, i*n), n) {
 			to[k] = w * v
 		}
+	}
+}
+
+// squares writes of rows of n numbers the sums of their squares and of those of what lies
+// between them and other rows.
+func squares(rows, n int, pa, pb, psquares, papart *float64) {
+	for i := range rows {
+		a, b := view(at(pa, i*n), n), view(at(pb, i*n), n)
+		var square, apart float64
+		for k, v := range a {
+			away := v - b[k]
+			square += v * v
+			apart += away * away
+		}
+		*at(psquares, i), *at(papart, i) = square, apart
 	}
 }
 

@@ -11,12 +11,14 @@ func (mach *machine) weighAll(m, n int, a []float64, lda int, weights, across, s
 	weights, across = weights[:m], across[:n]
 	whole := n / mach.weighStep * mach.weighStep
 	i := 0
+	var out [4]float64
 	for ; i+4 <= m && whole > 0; i += 4 {
-		var out [4]float64
 		mach.weigh(&a[i*lda], lda, whole, &across[0], &weights[i], &sums[0], &out[0])
 		for r, sum := range out {
-			rest := a[(i+r)*lda+whole : (i+r)*lda+n]
-			sums[i+r] += sum + weighRow(rest, across[whole:], weights[i+r], sums[whole:])
+			if whole < n {
+				sum += weighRow(a[(i+r)*lda+whole:(i+r)*lda+n], across[whole:], weights[i+r], sums[whole:])
+			}
+			sums[i+r] += sum
 		}
 	}
 	for ; i < m; i++ {

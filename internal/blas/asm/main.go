@@ -46,6 +46,7 @@ func main() {
 	v.gate()
 	v.scaleRows()
 	v.gather()
+	v.squares()
 	v.symmetricRows()
 	v.rotations()
 	v.chase()

@@ -75,6 +75,34 @@ func (v isa) scaleRows() {
 	RET()
 }
 
+// squares writes of rows of n numbers the sums of their squares and of those of what lies
+// between them and other rows, n a multiple of the vector.
+func (v isa) squares() {
+	TEXT("squares"+v.name, NOSPLIT, "func(rows, n int, a, b, squares, apart *float64)")
+	rows, n, a, b, squares, apart := pointer("rows"), pointer("n"), pointer("a"), pointer("b"), pointer("squares"), pointer("apart")
+	left := GP64()
+	loop("rows", rows, 1, func() {
+		v.zero(v.r(0))
+		v.zero(v.r(1))
+		MOVQ(n, left)
+		loop("columns", left, v.lanes, func() {
+			VMOVUPD(Mem{Base: a}, v.r(2))
+			VSUBPD(Mem{Base: b}, v.r(2), v.r(3))
+			VFMADD231PD(v.r(2), v.r(2), v.r(0))
+			VFMADD231PD(v.r(3), v.r(3), v.r(1))
+			ADDQ(I32(int32(v.bytes())), a)
+			ADDQ(I32(int32(v.bytes())), b)
+		})
+		for i, to := range []reg.GPVirtual{squares, apart} {
+			v.across(i, 4+i)
+			VMOVSD(xmm[i], Mem{Base: to})
+			ADDQ(I8(8), to)
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
+
 // gather writes the rows of n numbers of a matrix that have the indices, n a multiple of
 // the vector.
 func (v isa) gather() {
