@@ -32,14 +32,15 @@ func (s *lossState) dotMap(c, x, h, dx []float64) float64 {
 	n, d, unit := s.n, s.d, math.Log2E/s.temperature
 	first, second := x[:n*d], x[n*d:]
 	gemm(blas.Trans, blas.NoTrans, d, d, d, unit, c, d, c, d, 0, s.form, d)
-	if dx == nil {
-		value := s.pull(x, nil)
-		s.symmetricProduct(unit, first, s.rows[:n*d], h)
-		return value
+	var across []float64
+	if dx != nil {
+		across = dx[n*d:]
 	}
-	value := s.pull(x, dx[n*d:])
-	fast.Gate(dx[n*d:], second)
-	fast.GatedProduct(n, d, d, s.rows[:n*d], s.form, first, dx[:n*d])
+	value := s.pull(x, across)
+	if dx != nil {
+		fast.Gate(across, second)
+		fast.GatedProduct(n, d, d, s.rows[:n*d], s.form, first, dx[:n*d])
+	}
 	s.symmetricProduct(unit, first, s.rows[:n*d], h)
 	return value
 }

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	fast "onnxclr/internal/blas"
 	"onnxclr/internal/golden"
 	"onnxclr/internal/stream"
 )
@@ -52,6 +53,34 @@ func TestGradientsOfEmbeddings(t *testing.T) {
 			s.eval(z, dz)
 			golden.CheckGradient(t, "dz", func() float64 { return s.eval(z, scratch) }, z, dz)
 		})
+	}
+}
+
+// The way for logits of any size gives what the fast one does, for more samples than are
+// taken at a time.
+func TestGeneralLogits(t *testing.T) {
+	const n, d = 150, 16
+	x, c := gaussian(stream.New(1, "test"), 2*n*d, 0.5), gaussian(stream.New(2, "test"), d*d, 0.2)
+	fast.Rectify(x)
+	for _, loss := range []Loss{Dot, Eq2} {
+		var values [2]float64
+		var dz, h, dx [2][]float64
+		for way := range 2 {
+			s, err := newLossState(loss, 0.4, n, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.onlyGeneral = way == 1
+			dz[way], h[way] = make([]float64, len(x)), make([]float64, d*d)
+			if loss.hasMap(true) {
+				dx[way] = make([]float64, len(x))
+			}
+			values[way] = s.eval(x, dz[way]) + s.evalMap(c, x, h[way], dx[way])
+		}
+		golden.Check(t, string(loss), golden.Closed, values[:1], values[1:])
+		golden.Check(t, string(loss)+" dz", golden.Closed, dz[0], dz[1])
+		golden.Check(t, string(loss)+" h", golden.Closed, h[0], h[1])
+		golden.Check(t, string(loss)+" dx", golden.Closed, dx[0], dx[1])
 	}
 }
 
