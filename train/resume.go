@@ -26,8 +26,14 @@ func findCheckpoint(r *Recipe, o Options, source Source, warn func(string)) (*st
 		return nil, changed.refusal(o.Dir)
 	}
 	saved, err := newestCheckpoint(o.Dir, warn)
-	if err != nil || saved == nil {
+	if err != nil {
 		return nil, err
+	}
+	if saved == nil { // nothing tells whether data elsewhere are the same
+		if changed.settings = changed.moved; changed.any() && !o.Accept {
+			return nil, changed.refusal(o.Dir)
+		}
+		return nil, nil
 	}
 	if saved.Recipe != nil { // recipe.yaml may have been edited since
 		settings, err := fromBinding(filepath.Join(checkpointPath(o.Dir, saved.Step), stateName), saved.Recipe)
@@ -40,6 +46,7 @@ func findCheckpoint(r *Recipe, o Options, source Source, warn func(string)) (*st
 	}
 	if now := source.Fingerprint(); saved.Data != now {
 		changed.data = dataChange(saved.Data, now)
+		changed.settings = append(changed.moved, changed.settings...)
 	}
 	if changed.any() {
 		if !o.Accept || changed.built != nil {
@@ -60,6 +67,7 @@ func findCheckpoint(r *Recipe, o Options, source Source, warn func(string)) (*st
 type changes struct {
 	settings []string
 	built    []string // settings that a checkpoint's model was built with
+	moved    []string // where the data lie, which is no change if they are the same
 	data     string   // "" if the data are the same
 }
 
@@ -75,6 +83,8 @@ func recipeChanges(settings []Setting, r *Recipe) (c changes, err error) {
 	for _, d := range Diff(old, *r) {
 		switch {
 		case d.Free:
+		case d.Key == "data" || d.Key == "views":
+			c.moved = append(c.moved, d.String())
 		case d.Built:
 			c.built = append(c.built, d.String())
 		default:

@@ -64,6 +64,34 @@ func TestChangesAreAcceptedWhenAsked(t *testing.T) {
 	mustRun(t, dir, changed, Options{Resume: true, Source: other})
 }
 
+// Images that lie elsewhere are the same images.
+func TestDataMayMove(t *testing.T) {
+	dir := t.TempDir()
+	mustRun(t, dir, recipe(t, append(simclr, "data", "here")...), Options{})
+	moved := recipe(t, append(simclr, "data", "there")...)
+	mustRun(t, dir, moved, Options{Resume: true})
+	h, err := ReadHistory(dir)
+	if err != nil || h.Value("data") != "there" {
+		t.Errorf("the run says that its data are %s (%v)", h.Value("data"), err)
+	}
+	other := source()
+	other.name = "other pictures"
+	err = run(t, dir, recipe(t, append(simclr, "data", "elsewhere")...), Options{Resume: true, Source: other})
+	if err == nil || !strings.Contains(err.Error(), "data is elsewhere, was here; they are other pictures, were random") {
+		t.Errorf("other data: %v", err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, checkpointsName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, modelName)); err != nil {
+		t.Fatal(err)
+	}
+	err = run(t, dir, recipe(t, append(simclr, "data", "elsewhere")...), Options{Resume: true})
+	if err == nil || !strings.Contains(err.Error(), "data is elsewhere, was there") {
+		t.Errorf("without a checkpoint: %v", err)
+	}
+}
+
 func TestDataChangeIsNamed(t *testing.T) {
 	const was = "10 images, names aa, labels bb, contents cc"
 	for is, want := range map[string]string{
