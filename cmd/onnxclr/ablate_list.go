@@ -27,7 +27,7 @@ func (o *ablateOptions) list(ctx context.Context, t *terminal, p *study.Plan, f 
 	rows := [][]string{{"variant", "seed", "time", "memory", "disk"}}
 	var lines []string
 	var total cost
-	left := 0 // cells
+	left := 0                 // cells
 	made := map[string]bool{} // files that an earlier cell makes
 	for i := range p.Cells {
 		c := &p.Cells[i]

@@ -250,6 +250,15 @@ func (p *Plan) Begin(dir string) error {
 	})
 }
 
+// anywhere is a command line without where the images lie.
+func anywhere(args []string) []string {
+	args = slices.Clone(args)
+	if i := slices.Index(args, "--data"); i >= 0 && i+1 < len(args) {
+		args[i+1] = ""
+	}
+	return args
+}
+
 // flagsOf returns the flags of a command line by their names, each with its value.
 func flagsOf(args []string) map[string]string {
 	all := map[string]string{}
@@ -276,19 +285,24 @@ func (p *Plan) has(cells []Cell) bool {
 }
 
 // compare fails, naming the first difference, unless the cells that both plans have are
-// equal; a plan may have more seeds than the one before.
+// equal; a plan may have more seeds than the one before, and the images may have moved.
 func (p *Plan) compare(was *Plan, dir string) error {
 	differ := func(what string, was, is any) error {
 		return fmt.Errorf("%s holds another grid: its %s is %v, asked for is %v; take another folder, or the settings that it was begun with", dir, what, was, is)
 	}
 	for _, c := range []struct{ what, was, is string }{
-		{"study", was.Study, p.Study}, {"scale", was.Scale, p.Scale}, {"network", was.Arch, p.Arch}, {"recipe", was.Recipe, p.Recipe}, {"data", was.Data, p.Data},
+		{"study", was.Study, p.Study}, {"scale", was.Scale, p.Scale}, {"network", was.Arch, p.Arch}, {"recipe", was.Recipe, p.Recipe},
 	} {
 		if c.was != c.is {
 			return differ(c.what, c.was, c.is)
 		}
 	}
-	if was.Images != nil && !slices.Equal(was.Images, p.Images) {
+	switch {
+	case was.Images == nil && was.Data != p.Data:
+		return differ("data", was.Data, p.Data)
+	case was.Images != nil && !slices.Equal(was.Images, p.Images) && was.Data != p.Data:
+		return fmt.Errorf("%s holds a grid of other images, those of %s; take another folder", dir, was.Data)
+	case was.Images != nil && !slices.Equal(was.Images, p.Images):
 		return fmt.Errorf("%s holds a grid of other images: they have changed since it was begun; take another folder", dir)
 	}
 	for _, c := range p.Cells {
@@ -296,24 +310,28 @@ func (p *Plan) compare(was *Plan, dir string) error {
 			if old.Variant != c.Variant || old.Seed != c.Seed || reflect.DeepEqual(old, c) {
 				continue
 			}
-			for i := range c.Steps {
-				if i >= len(old.Steps) || slices.Equal(old.Steps[i].Args, c.Steps[i].Args) {
+			for i := range min(len(c.Steps), len(old.Steps)) {
+				before, now := anywhere(old.Steps[i].Args), anywhere(c.Steps[i].Args)
+				if slices.Equal(before, now) {
 					continue
 				}
 				what := fmt.Sprintf("%s of %s", c.Steps[i].Args[0], c.Variant)
-				before, now := flagsOf(old.Steps[i].Args), flagsOf(c.Steps[i].Args)
-				for _, f := range slices.Sorted(maps.Keys(now)) {
-					if before[f] != now[f] {
-						return differ(what, cmp.Or(before[f], "without "+f), now[f])
+				was, is := flagsOf(before), flagsOf(now)
+				for _, f := range slices.Sorted(maps.Keys(is)) {
+					if was[f] != is[f] {
+						return differ(what, cmp.Or(was[f], "without "+f), is[f])
 					}
 				}
-				for _, f := range slices.Sorted(maps.Keys(before)) {
-					if now[f] == "" {
-						return differ(what, before[f], "without it")
+				for _, f := range slices.Sorted(maps.Keys(was)) {
+					if is[f] == "" {
+						return differ(what, was[f], "without it")
 					}
 				}
+				return differ(what, strings.Join(before, " "), strings.Join(now, " "))
 			}
-			return differ("cell "+c.Variant, "another", "this")
+			if len(old.Steps) != len(c.Steps) || old.Label != c.Label {
+				return differ("cell "+c.Variant, "another", "this")
+			}
 		}
 	}
 	return nil

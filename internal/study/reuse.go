@@ -71,12 +71,13 @@ func (p *Plan) sameImages(q *Plan) bool {
 
 // keys returns, by the file that says a step is done, what determines its results: the
 // command line, in which files that other steps make stand for the keys of those, and
-// neither other files of the grid nor the label matter.
+// neither other files of the grid nor the label matter, nor where the images lie, which
+// are the same ones.
 func (p *Plan) keys() map[string]string {
 	keys := map[string]string{}
 	for _, c := range p.Cells {
 		for _, s := range c.Steps {
-			parts := slices.Clone(s.Args)
+			parts := anywhere(s.Args)
 			for i, arg := range s.Args {
 				path, below := strings.CutPrefix(arg, Below)
 				switch {

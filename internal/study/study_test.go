@@ -103,10 +103,35 @@ func TestPlan(t *testing.T) {
 	if err := changed.Begin(dir); err == nil || !strings.Contains(err.Error(), "its train of directclr is without --epochs, asked for is --epochs=3") {
 		t.Errorf("another grid in the same folder: %v", err)
 	}
-	o.Set, o.ProbeEpochs = nil, 11
+	o.Set, o.Data, o.Images = nil, "elsewhere", nil
+	changed, _ = s.Plan(o)
+	if err := changed.Begin(dir); err == nil || !strings.Contains(err.Error(), "its data is images, asked for is elsewhere") {
+		t.Errorf("images elsewhere of which nothing is known: %v", err)
+	}
+	o.Data, o.ProbeEpochs = "images", 11
 	changed, _ = s.Plan(o)
 	if err := changed.Begin(dir); err == nil || !strings.Contains(err.Error(), "its probe of directclr is --epochs 10, asked for is --epochs 11") {
 		t.Errorf("another probe in the same folder: %v", err)
+	}
+	o.Images, o.ProbeEpochs = []string{"train", "test"}, 10
+	known := t.TempDir()
+	whole, _ = s.Plan(o)
+	o.Data = "elsewhere"
+	moved, _ := s.Plan(o)
+	o.Images = []string{"train", "other"}
+	others, _ := s.Plan(o)
+	if err := whole.Begin(known); err != nil {
+		t.Fatal(err)
+	}
+	if err := moved.Begin(known); err != nil {
+		t.Errorf("the same images elsewhere: %v", err)
+	}
+	if err := others.Begin(known); err == nil || !strings.Contains(err.Error(), "other images, those of images") {
+		t.Errorf("other images: %v", err)
+	}
+	reuse, foreign, err := NewReuse(moved, []string{known})
+	if err != nil || len(foreign) != 0 || reuse.own[moved.Cells[0].Steps[1].Done] != whole.keys()[whole.Cells[0].Steps[1].Done] {
+		t.Errorf("what is done on the same images elsewhere is not taken (%v, %v)", foreign, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, planFile), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
