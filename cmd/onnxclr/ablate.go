@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +18,6 @@ import (
 	"onnxclr/analysis"
 	"onnxclr/importer"
 	"onnxclr/internal/file"
-	"onnxclr/internal/nearest"
 	"onnxclr/internal/study"
 	"onnxclr/train"
 )
@@ -87,18 +85,14 @@ func (o *ablateOptions) run(ctx context.Context, t *terminal, args []string) err
 	case o.probeEpochs < 1:
 		return usagef("--probe-epochs is %d, want at least 1", o.probeEpochs)
 	}
-	for _, set := range o.set {
-		key, _, ok := strings.Cut(set, "=")
-		switch key = strings.ReplaceAll(key, "-", "_"); {
-		case !ok:
-			return usagef("--set %s: want key=value, such as epochs=5", set)
-		case !slices.Contains(train.Keys(), key):
-			return usagef("--set %s: there is no setting %q%s; onnxclr recipe show simclr-none-cifar10-32 --resolved lists them", set, key, nearest.Hint(key, train.Keys()))
-		}
-	}
 	s, err := study.Find(args[0])
 	if err != nil {
 		return usageError(err.Error())
+	}
+	for _, set := range o.set {
+		if err := checkSet(s, set); err != nil {
+			return err
+		}
 	}
 	scale, err := study.FindScale(o.scale)
 	if err != nil {

@@ -5,9 +5,27 @@ import (
 	"slices"
 	"strings"
 
+	"onnxclr/internal/nearest"
 	"onnxclr/internal/study"
+	"onnxclr/train"
 	"onnxclr/train/data"
 )
+
+// checkSet fails on a setting that there is none of, or that is not one for all runs.
+func checkSet(s study.Study, set string) error {
+	key, _, ok := strings.Cut(set, "=")
+	switch key = strings.ReplaceAll(key, "-", "_"); {
+	case !ok:
+		return usagef("--set %s: want key=value, such as epochs=5", set)
+	case !slices.Contains(train.Keys(), key):
+		return usagef("--set %s: there is no setting %q%s; onnxclr recipe show simclr-none-cifar10-32 --resolved lists them", set, key, nearest.Hint(key, train.Keys()))
+	case slices.Contains([]string{"model", "data", "views", "seed"}, key):
+		return usagef("--set %s: %s is not one for all runs; there are --arch, --data and --seeds", set, key)
+	case s.Compares(key):
+		return usagef("--set %s: the variants of %s differ in %s; --only chooses among them", set, s.Name, key)
+	}
+	return nil
+}
 
 // checkImages fails on a data set whose cells would train and then have nothing to probe,
 // and returns the fingerprints of the training and of the test images.

@@ -99,6 +99,8 @@ func TestAblateRefusesBeforeItBegins(t *testing.T) {
 	refused(t, exitUsage, "larger than the training images", line(images, "--set", "batch=33")...)
 	refused(t, exitUsage, "the warm-up of 3 steps is longer than the run of 2", line(images, "--set", "warmup_steps=3")...)
 	refused(t, exitUsage, `there is no setting "epohcs"; did you mean epochs?`, line(images, "--set", "epohcs=3")...)
+	refused(t, exitUsage, "the variants of spectra differ in projector", line(images, "--set", "projector=none")...)
+	refused(t, exitUsage, "there are --arch, --data and --seeds", line(images, "--set", "seed=3")...)
 	refused(t, exitUsage, "want key=value", line(images, "--set", "epochs")...)
 	refused(t, exitUsage, "no effect on theory", "ablate", "theory", "--set", "epochs=1", "-o", grid)
 	refused(t, exitUsage, `no split "val"`, line(images, "--set", "split=val")...)

@@ -151,6 +151,24 @@ var Studies = []Study{
 	},
 }
 
+// Compares reports whether the variants differ in a setting: another one for all of them
+// would leave nothing to compare. Of d0 only those differ that take it.
+func (s Study) Compares(key string) bool {
+	values := map[string]bool{}
+	for _, v := range s.Variants {
+		value := ""
+		for _, setting := range v.Settings {
+			if k, text, _ := strings.Cut(setting, "="); k == key {
+				value = text
+			}
+		}
+		if v.SameAs == "" && (value != "" || key != "d0") {
+			values[value] = true
+		}
+	}
+	return len(values) > 1
+}
+
 // sweep is DirectCLR with d0 = dim(r)/parts.
 func sweep(parts float64) Variant {
 	return Variant{Name: fmt.Sprintf("d0-dim-over-%g", parts), Label: fmt.Sprintf("d0 = {dim/%g}", parts), Settings: []string{"method=directclr", fmt.Sprintf("d0={dim/%g}", parts)}}

@@ -306,6 +306,32 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestCompares: what a study compares is not one setting for all of its runs.
+func TestCompares(t *testing.T) {
+	for name, c := range map[string]struct{ compared, common []string }{
+		"table1":                {[]string{"method", "projector"}, []string{"d0", "epochs", "lr"}},
+		"d0-sweep":              {[]string{"d0"}, []string{"temperature"}},
+		"precision":             {[]string{"precision"}, []string{"crop_scale_min"}},
+		"augmentation-strength": {[]string{"jitter", "crop_scale_min"}, []string{"method", "precision"}},
+		"residual":              {nil, []string{"d0", "method"}},
+	} {
+		s, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range c.compared {
+			if !s.Compares(key) {
+				t.Errorf("%s does not compare %s", name, key)
+			}
+		}
+		for _, key := range c.common {
+			if s.Compares(key) {
+				t.Errorf("%s compares %s", name, key)
+			}
+		}
+	}
+}
+
 // TestDrawingsNameTheirSeed: a chart shows one seed, the first that has anything.
 func TestDrawingsNameTheirSeed(t *testing.T) {
 	pair := []*analysis.Spectrum{{Label: "r"}, {Label: "z"}}
