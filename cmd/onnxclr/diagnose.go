@@ -156,6 +156,10 @@ func (o *diagnoseOptions) settle(t *terminal, m *onnx.Model, ds data.Dataset) er
 	}
 	if !o.given("temperature") {
 		o.temperature = o.recipe.Temp
+		if o.temperature == 0 { // which such losses have not
+			o.temperature = train.Defaults(o.recipe.Method).Temp
+			t.warn("the run's loss, %s, has no temperature: its pairs are weighted as those of infonce at %g (--temperature)", o.recipe.Loss, o.temperature)
+		}
 	}
 	if n := ds.Len(); o.samples > n {
 		if n < 4 {

@@ -44,6 +44,18 @@ func TestDiagnoseTakesTheRunsViews(t *testing.T) {
 	}
 }
 
+// A run whose loss has no temperature is diagnosed at that of infonce.
+func TestDiagnoseWithoutATemperature(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("m.onnx"))
+	const images = "generated:textures?train=20&test=32&size=24"
+	must(t, "train", "--model", in("m.onnx"), "--data", images, "--loss", "vicreg", "--batch", "8", "--image-size", "16", "--steps", "1", "--warmup-epochs", "0", "-q", "-o", in("run"))
+	if said := must(t, "diagnose", "--model", in("run"), "--data", images, "-o", in("out")).err; !strings.Contains(said, "vicreg, has no temperature: its pairs are weighted as those of infonce at 0.1") {
+		t.Error(said)
+	}
+}
+
 func TestDiagnose(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
