@@ -108,8 +108,39 @@ type Norm struct {
 //
 // Errors name the node, its operator and the opset; unsupported operators are all
 // named at once. In training it fails where a channel has a single value in a view:
-// it has no variance, and PyTorch refuses it too.
+// it has no variance, and PyTorch refuses it too. Where images of the size that the model
+// declares would do, the error says so.
 func Build(m *onnx.Model, w *Weights, opts Options) (*Program, error) {
+	p, err := build(m, w, opts)
+	if err == nil || opts.Inputs != nil {
+		return p, err
+	}
+	at := opts
+	if at.Height, at.Width = declaredSize(m); at.Height == 0 || at.Height == opts.Height && at.Width == opts.Width {
+		return nil, err
+	}
+	if _, atSize := build(m, w, at); atSize != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("images are of %d×%d, and the model is one for %d×%d: %w", opts.Height, opts.Width, at.Height, at.Width, err)
+}
+
+// declaredSize is the height and width of the images that a model declares, 0 where it
+// leaves them open.
+func declaredSize(m *onnx.Model) (height, width int) {
+	name, err := imageInput(m)
+	if err != nil {
+		return 0, 0
+	}
+	for _, in := range m.Graph.DataInputs() {
+		if in.Name == name && len(in.Shape) == 4 && in.Shape[2].Value > 0 && in.Shape[3].Value > 0 {
+			height, width = int(in.Shape[2].Value), int(in.Shape[3].Value)
+		}
+	}
+	return height, width
+}
+
+func build(m *onnx.Model, w *Weights, opts Options) (*Program, error) {
 	if opts.Views == 0 {
 		opts.Views = 1
 	}

@@ -155,3 +155,22 @@ func length[T float32 | float64](v []T) float64 {
 	}
 	return math.Sqrt(squares)
 }
+
+// A model that computes with the size it declares says so where images have another.
+func TestDeclaredSize(t *testing.T) {
+	for name, want := range map[string]string{
+		"vit_op18_dynamo":    "images are of 32×32, and the model is one for 16×16: operators that are not supported",
+		"vgg_op18_dynamo":    "images are of 32×32, and the model is one for 56×56: node",
+		"resnet_op18_dynamo": "",
+	} {
+		m, err := importer.OpenModel(golden.Testdata(t, "onnx/families/"+name+".onnx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		_, err = graph.Build(m.ONNX, weightsOf(t, m.ONNX), graph.Options{Batch: 2, Channels: 3, Height: 32, Width: 32, Outputs: []string{"y"}})
+		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
