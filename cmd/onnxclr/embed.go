@@ -36,7 +36,7 @@ var embedVerb = &verb{
 One float32 row an image, in the data set's order, in evaluation mode: the shorter side resized
 to 8/7 of the image size, the centre cut out, normalised as the run does it (a file: as --mean
 and --std say); running statistics in batch normalisation. --node takes any tensor of the graph,
-or a node by its name; what has height and width is averaged over them.
+or a node by its name; what has height and width is averaged over them, tokens over their row.
 
 D is an image folder, a .tar or .tar.gz of one, WebDataset or other shards (a folder of them,
 "train-{000..146}.tar" or @LIST), CIFAR binary files, an .npy array N×H×W×3 of bytes, or
@@ -188,8 +188,9 @@ func modelPath(path string) (string, error) {
 // embedder turns images into rows.
 type embedder struct {
 	*evaluator
-	dim    int // of a row
-	pixels int // that are averaged to a value of it
+	dim    int  // of a row
+	pixels int  // that are averaged to a value of it
+	tokens bool // which are these pixels, each with a whole row of values
 }
 
 func newEmbedder(m *onnx.Model, tensor string, size, batch int, exact bool) (*embedder, error) {
@@ -198,12 +199,15 @@ func newEmbedder(m *onnx.Model, tensor string, size, batch int, exact bool) (*em
 		return nil, err
 	}
 	shape := e.shape(tensor, batch)
-	if (len(shape) != 2 && len(shape) != 4) || shape[0] != batch {
+	if len(shape) < 2 || len(shape) > 4 || shape[0] != batch {
 		e.close()
-		return nil, fmt.Errorf("tensor %q has shape %v, want a row [N,D] or maps [N,C,H,W] an image", tensor, shape)
+		return nil, fmt.Errorf("tensor %q has shape %v, want a row [N,D], tokens [N,T,D] or maps [N,C,H,W] an image", tensor, shape)
 	}
 	em := &embedder{evaluator: e, dim: shape[1], pixels: 1}
-	if len(shape) == 4 {
+	switch len(shape) {
+	case 3:
+		em.dim, em.pixels, em.tokens = shape[2], shape[1], true
+	case 4:
 		em.pixels = shape[2] * shape[3]
 	}
 	return em, nil
@@ -286,9 +290,13 @@ func (e *embedder) average(values []float32) []float32 {
 	}
 	rows := make([]float32, len(values)/e.pixels)
 	for i := range rows {
+		from, stride := i*e.pixels, 1
+		if e.tokens {
+			from, stride = i/e.dim*e.dim*e.pixels+i%e.dim, e.dim
+		}
 		var s float64
-		for _, v := range values[i*e.pixels:][:e.pixels] {
-			s += float64(v)
+		for k := range e.pixels {
+			s += float64(values[from+k*stride])
 		}
 		rows[i] = float32(s / float64(e.pixels))
 	}

@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"onnxclr/analysis"
 	"onnxclr/importer/safetensors"
 	"onnxclr/importer/weights"
 	"onnxclr/internal/file"
+	"onnxclr/internal/golden"
 	"onnxclr/internal/npy"
 	"onnxclr/train"
 )
@@ -264,4 +266,32 @@ func TestSpectrumWarnsOfInputs(t *testing.T) {
 	if !strings.Contains(said.String(), "d sees images normalised with mean [0.5 0.5 0.5]") {
 		t.Errorf("says %q", &said)
 	}
+}
+
+// A transformer's tokens are averaged over their row, whatever looks at them.
+func TestTokensAreRows(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	const images = "generated:textures?train=16&test=24&size=16"
+	must(t, "train", "--model", golden.Testdata(t, "onnx/families/vit_op18_dynamo.onnx"), "--data", images, "--method", "directclr", "--d0", "3", "--batch", "8", "--image-size", "16", "--steps", "1", "--warmup-epochs", "0", "-q", "-o", in("run"))
+	must(t, "embed", "--model", in("run"), "--data", images, "--node", "add_3", "-o", in("rows.npy"))
+	values := func(line ...string) []float64 {
+		must(t, append(append([]string{"spectrum"}, line...), "-o", in("s.svg"), "--json", in("s.json"), "--force")...)
+		f, err := os.Open(in("s.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		s, err := analysis.ReadJSON(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s[0].Dim != 16 {
+			t.Errorf("%v: rows of %d values, the tokens have 16", line, s[0].Dim)
+		}
+		return s[0].SingularValues
+	}
+	a, b := values(in("rows.npy")), values(in("run"), "--data", images, "--node", "add_3")
+	golden.Check(t, "spectrum of embedded rows", golden.Stat, a, b)
+	values(in("run"), "--data", images, "--gradient", "--node", "add_3")
 }

@@ -61,10 +61,14 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 	defer func() { err = errors.Join(err, images.Close()) }()
 	moments := make([]*analysis.Moments, len(tensors))
 	for k, shape := range g.Shapes {
-		if len(shape) != 2 && len(shape) != 4 {
-			return nil, fmt.Errorf("%s: tensor %q has shape %v, want a row [N,D] or maps [N,C,H,W] an image", path, tensors[k], shape)
+		if len(shape) < 2 || len(shape) > 4 {
+			return nil, fmt.Errorf("%s: tensor %q has shape %v, want a row [N,D], tokens [N,T,D] or maps [N,C,H,W] an image", path, tensors[k], shape)
 		}
-		if moments[k], err = analysis.NewMoments(shape[1], o.normalize); err != nil {
+		dim := shape[1]
+		if len(shape) == 3 {
+			dim = shape[2]
+		}
+		if moments[k], err = analysis.NewMoments(dim, o.normalize); err != nil {
 			return nil, err
 		}
 	}
@@ -115,8 +119,17 @@ func (o *spectrumOptions) gradientTensors(m *onnx.Model) (names, tensors []strin
 	return names, tensors, nil
 }
 
-// overMaps averages maps [N,D,H,W] over height and width: rows [N,D], in float64.
+// overMaps averages maps [N,D,H,W] over height and width and tokens [N,T,D] over their
+// row: rows [N,D], in float64.
 func overMaps(values []float32, shape []int) []float64 {
+	if len(shape) == 3 {
+		tokens, dim := shape[1], shape[2]
+		rows := make([]float64, len(values)/tokens)
+		for i, v := range values {
+			rows[i/(tokens*dim)*dim+i%dim] += float64(v) / float64(tokens)
+		}
+		return rows
+	}
 	positions := 1
 	for _, n := range shape[2:] {
 		positions *= n
