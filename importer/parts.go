@@ -12,7 +12,8 @@ type Part struct{ Name, Output string }
 
 // Parts returns the parts of the network in the order of the graph: by the first part of
 // its parameters' names, or the first two where the first is common to nearly all (as in
-// features.3). What has no parameters belongs to what came before.
+// features.3). What has no parameters belongs to what came before; none ends in a
+// Transpose, behind which channels need not come first.
 func Parts(m *onnx.Model) []Part {
 	for depth := 1; ; depth++ {
 		parts := partsAt(m, depth)
@@ -39,7 +40,7 @@ func partsAt(m *onnx.Model, depth int) (parts []Part) {
 		if !own && n.Outputs[0] == EmbeddingName { // a head without parameters
 			current = EmbeddingName
 		}
-		if current == "" {
+		if current == "" || n.OpType == "Transpose" {
 			continue
 		}
 		path := strings.Split(current, ".")
