@@ -59,7 +59,11 @@ func (f *footprint) of(step study.Step) (int64, error) {
 		if r.KeepBest {
 			kept++
 		}
-		checkpoints := (r.Total(perEpoch) + perEpoch - 1) / perEpoch
+		every := perEpoch
+		if r.CheckpointEvery > 0 {
+			every = min(every, r.CheckpointEvery)
+		}
+		checkpoints := (r.Total(perEpoch) + every - 1) / every
 		return f.model * int64(1+2*min(checkpoints, kept)), nil
 	case "probe":
 		run := step.Args[slices.Index(step.Args, "--model")+1]

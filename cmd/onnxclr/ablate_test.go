@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -128,6 +129,41 @@ func writeImages(t *testing.T, dir string, n int) {
 	for i := range n {
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// What a run leaves on the disk is its model and the checkpoints that are kept.
+func TestFootprint(t *testing.T) {
+	s, err := study.Find("spectra")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale, err := study.FindScale("cifar10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, set := range map[int64][]string{ // models, with as much of an optimizer's state
+		3: {"steps=2"},
+		5: {"steps=2", "checkpoint_every=1"},
+		7: {"epochs=9"}, // the two newest and the best
+		9: {"epochs=9", "keep_checkpoints=3"},
+	} {
+		plan, err := s.Plan(study.Options{Data: "images", Seeds: 1, Scale: scale, Dim: 512, ProbeEpochs: 1, Set: append(set, "batch=16", "warmup_epochs=0")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &footprint{plan: plan, model: 100, dim: 512, trainN: 32, testN: 24, embedded: map[string]bool{}}
+		var got []int64
+		for _, step := range plan.Cells[0].Steps {
+			n, err := f.of(step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, n)
+		}
+		if all := []int64{100, 100 * want, 4 * 512 * 56, 0, 0}; !slices.Equal(got, all) {
+			t.Errorf("%v: %v bytes, want %v", set, got, all)
 		}
 	}
 }
