@@ -224,10 +224,10 @@ func (r *rowFile) openText() error {
 	}
 	defer f.Close()
 	r.n = -1
-	first := true
+	first, index := true, false
 	err = eachLine(f, func(line int, fields []string) error {
-		if _, err := strconv.ParseFloat(fields[0], 64); err != nil && first {
-			first = false
+		if first && heading(fields) {
+			first, index = false, fields[0] == ""
 			return nil
 		}
 		r.dim = len(fields)
@@ -235,6 +235,9 @@ func (r *rowFile) openText() error {
 	})
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("%s: %w", r.path, err)
+	}
+	if index && r.from == 0 {
+		return fmt.Errorf("%s: its first column has no name: an index, as pandas writes it? %s[1:] leaves it out", r.path, r.path)
 	}
 	if r.dim == 0 {
 		return fmt.Errorf("%s: holds no row of numbers", r.path)
@@ -247,17 +250,18 @@ func (r *rowFile) openText() error {
 		}
 		defer f.Close()
 		rows := make([]float64, 0, rowBlock*dim)
+		first := true
 		err = eachLine(f, func(line int, fields []string) error {
+			named := first && heading(fields)
+			if first = false; named {
+				return nil
+			}
 			if len(fields) != dim {
 				return fmt.Errorf("line %d has %d columns, the first %d", line, len(fields), dim)
 			}
 			for j, text := range fields {
 				v, err := strconv.ParseFloat(text, 64)
 				if err != nil {
-					if line == 1 {
-						rows = rows[:0]
-						return nil // a heading
-					}
 					return fmt.Errorf("line %d, column %d: %q is not a number", line, j+1, text)
 				}
 				rows = append(rows, v)
@@ -277,18 +281,34 @@ func (r *rowFile) openText() error {
 	return nil
 }
 
+// heading tells whether the fields of a first line are names of columns: no numbers, or
+// the numbers of the columns.
+func heading(fields []string) bool {
+	counted := len(fields) > 1
+	for i, text := range fields {
+		if _, err := strconv.ParseFloat(text, 64); err != nil {
+			return true
+		}
+		counted = counted && text == strconv.Itoa(i)
+	}
+	return counted
+}
+
 // eachLine splits lines into fields; empty lines are left out.
 func eachLine(r io.Reader, f func(line int, fields []string) error) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 16<<20)
 	for line := 1; s.Scan(); line++ {
-		text := strings.TrimSpace(s.Text())
+		text := strings.TrimSpace(strings.TrimPrefix(s.Text(), "\ufeff")) // which Excel begins with
 		if text == "" {
 			continue
 		}
 		fields := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ';' || r == '\t' || r == ' ' })
 		if len(fields) == 0 {
 			return fmt.Errorf("line %d holds no number", line)
+		}
+		if text[0] == ',' || text[0] == ';' {
+			fields = append([]string{""}, fields...)
 		}
 		for i := range fields {
 			fields[i] = strings.Trim(fields[i], `"`)

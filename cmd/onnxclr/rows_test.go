@@ -92,6 +92,27 @@ func TestSpectrumFormats(t *testing.T) {
 	} {
 		refused(t, exitFailed, say, "spectrum", in(source), "-o", in("s.png"), "--force")
 	}
+	// What pandas writes is the rows: with its index where that is left out, and under a
+	// heading of the numbers of columns, which are no row.
+	count := func(source, text string) string {
+		t.Helper()
+		if err := os.WriteFile(in("pandas.csv"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(must(t, "spectrum", in(source), "-o", in("s.png"), "--force").out, "\n")
+		return strings.Join(strings.Fields(lines[1])[1:3], " ")
+	}
+	if got := count("pandas.csv", "\ufeff0,1,2\n1,2,4\n3,4,4\n5,7,8\n"); got != "3 3" {
+		t.Errorf("rows under the numbers of columns: %s", got)
+	}
+	if got := count("pandas.csv[1:]", ",0,1,2\n0,1,2,4\n1,3,4,4\n2,5,7,8\n"); got != "3 3" {
+		t.Errorf("rows beside an index: %s", got)
+	}
+	if got := count("pandas.csv", "\ufeff1,2,4\n3,4,4\n5,7,8\n"); got != "3 3" {
+		t.Errorf("rows of Excel: %s", got)
+	}
+	os.WriteFile(in("pandas.csv"), []byte(",a,b\n0,1,2\n1,3,5\n"), 0o600)
+	refused(t, exitFailed, "its first column has no name: an index, as pandas writes it?", "spectrum", in("pandas.csv"), "-o", in("s.png"), "--force")
 	refused(t, exitFailed, "does not hold moments", "merge", in("x.npz"), "-o", in("y.npz"))
 	refused(t, exitUsage, "holds moments, not rows", "spectrum", in("m.npz"), "--bootstrap", "3", "-o", in("s.png"), "--force")
 	refused(t, exitUsage, "of which --normalize was true", "spectrum", in("m.npz"), "--normalize=false", "-o", in("s.png"), "--force")
