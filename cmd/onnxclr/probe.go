@@ -103,6 +103,7 @@ func (o *probeOptions) run(ctx context.Context, t *terminal, args []string) erro
 	if err := on.cut(set); err != nil {
 		return err
 	}
+	set.warnOfUnseen(t)
 	r := &probeReport{
 		Kind: o.kind, Encoder: set.encoder, On: on.text, Dim: set.test.Dim, Classes: len(set.classes),
 		TrainSamples: set.train[0].Len(), TestSamples: set.test.Len(), ImageSize: set.size,
@@ -118,7 +119,7 @@ func (o *probeOptions) run(ctx context.Context, t *terminal, args []string) erro
 			return err
 		}
 	}
-	return o.write(t, r, outcome.Confusion(set.test.Labels, len(set.classes)), set.classes)
+	return o.write(t, r, outcome, set)
 }
 
 // classify runs the probe and fills in the report.

@@ -119,6 +119,25 @@ func (o *probeOptions) features(ctx context.Context, t *terminal, on columns) (*
 	return set, nil
 }
 
+// warnOfUnseen tells of test rows that nothing can classify rightly.
+func (s *probeSet) warnOfUnseen(t *terminal) {
+	seen := map[int]bool{}
+	for _, label := range s.train[0].Labels {
+		seen[label] = true
+	}
+	unseen, first := 0, 0
+	for _, label := range s.test.Labels {
+		if !seen[label] {
+			if unseen++; unseen == 1 {
+				first = label
+			}
+		}
+	}
+	if unseen > 0 {
+		t.warn("%d of %d test rows are of classes that no training row is of, the first of class %s", unseen, len(s.test.Labels), s.classes[first])
+	}
+}
+
 // images opens the training and the test images, which have the same classes.
 func (o *probeOptions) images() (train, test data.Dataset, err error) {
 	source, err := data.OpenSource(o.data)

@@ -67,7 +67,10 @@ func (o *probeOptions) outputs() []string {
 	return paths
 }
 
-func (o *probeOptions) write(t *terminal, r *probeReport, confusion [][]int, classes []string) error {
+// mostConfused is how many classes a confusion matrix is written of: a number for each pair.
+const mostConfused = 4096
+
+func (o *probeOptions) write(t *terminal, r *probeReport, outcome *probe.Outcome, set *probeSet) error {
 	document := func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
@@ -77,20 +80,12 @@ func (o *probeOptions) write(t *terminal, r *probeReport, confusion [][]int, cla
 		if err := os.MkdirAll(o.out, 0o755); err != nil {
 			return err
 		}
-		chart := analysis.Confusion(confusion, classes)
-		for _, f := range []struct {
-			name  string
-			write func(io.Writer) error
-		}{
-			{".json", document},
-			{"-confusion.csv", func(w io.Writer) error { return writeConfusion(w, confusion, classes) }},
-			{"-confusion.png", func(w io.Writer) error { return chart.Write(w, ".png") }},
-		} {
-			if err := file.WriteNew(o.output(f.name), o.force, f.write); err != nil {
-				return err
-			}
+		if err := file.WriteNew(o.output(".json"), o.force, document); err != nil {
+			return err
 		}
-		t.say("wrote %s and the confusion matrix beside it", o.output(".json"))
+		if err := o.writeConfusion(t, outcome, set); err != nil {
+			return err
+		}
 	}
 	if o.json {
 		t.wipe()
@@ -128,6 +123,26 @@ func (r *probeReport) print(t *terminal) {
 		}
 	}
 	t.table(rows, 2)
+}
+
+// writeConfusion writes the confusion matrix beside the report, unless it would be huge.
+func (o *probeOptions) writeConfusion(t *terminal, outcome *probe.Outcome, set *probeSet) error {
+	classes := set.classes
+	if len(classes) > mostConfused {
+		t.warn("the confusion matrix of %d classes is left out", len(classes))
+		t.say("wrote %s", o.output(".json"))
+		return nil
+	}
+	counts := outcome.Confusion(set.test.Labels, len(classes))
+	chart := analysis.Confusion(counts, classes)
+	err := file.WriteNew(o.output("-confusion.csv"), o.force, func(w io.Writer) error { return writeConfusion(w, counts, classes) })
+	if err == nil {
+		err = file.WriteNew(o.output("-confusion.png"), o.force, func(w io.Writer) error { return chart.Write(w, ".png") })
+	}
+	if err == nil {
+		t.say("wrote %s and the confusion matrix beside it", o.output(".json"))
+	}
+	return err
 }
 
 // writeConfusion writes counts, a row a true class.

@@ -75,6 +75,29 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// Labels far apart cost no matrix of all pairs of numbers between.
+func TestProbeOfManyClasses(t *testing.T) {
+	dir := t.TempDir()
+	rows := saveArray(t, dir, "rows.npy", []int{4, 2}, []float32{1, 0, 1, 0.1, 0, 1, 0.1, 1})
+	labels := saveArray(t, dir, "labels.npy", []int{4}, []int64{0, 0, 131071, 131071})
+	out := filepath.Join(dir, "out")
+	said := must(t, "probe", "--kind", "knn", "--k", "1", "--train-features", rows, "--train-labels", labels, "--test-features", rows, "--test-labels", labels, "-o", out)
+	if !strings.Contains(said.out, "100.00 %") || !strings.Contains(said.err, "the confusion matrix of 131072 classes is left out") || contents(t, out) != "probe-knn.json" {
+		t.Errorf("%s%swrote %s", said.out, said.err, contents(t, out))
+	}
+}
+
+// Test rows of classes that training lacks are told of: labels of two counts, say.
+func TestProbeOfUnseenClasses(t *testing.T) {
+	dir := t.TempDir()
+	rows := saveArray(t, dir, "rows.npy", []int{4, 2}, []float32{1, 0, 1, 0.1, 0, 1, 0.1, 1})
+	from0, from1 := saveArray(t, dir, "from0.npy", []int{4}, []int64{0, 0, 1, 1}), saveArray(t, dir, "from1.npy", []int{4}, []int64{1, 1, 2, 2})
+	said := must(t, "probe", "--kind", "knn", "--k", "1", "--train-features", rows, "--train-labels", from0, "--test-features", rows, "--test-labels", from1).err
+	if !strings.Contains(said, "2 of 4 test rows are of classes that no training row is of, the first of class 2") {
+		t.Error(said)
+	}
+}
+
 func TestProbeRefuses(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
