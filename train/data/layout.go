@@ -103,7 +103,7 @@ func arrange(files store) (*Source, error) {
 	// Archives often hold one folder with everything in it.
 	for {
 		inner := root.only()
-		if inner == nil || slices.Contains(splitNames, path.Base(inner.name)) || len(inner.dirs) == 0 {
+		if inner == nil || splitWord(path.Base(inner.name)) != "" || len(inner.dirs) == 0 {
 			break
 		}
 		if len(root.images(names)) > 0 {
@@ -113,7 +113,11 @@ func arrange(files store) (*Source, error) {
 	}
 
 	folders := []*node{root}
-	if splits := root.splits(); len(splits) > 0 {
+	splits, err := root.splits(names)
+	if err != nil {
+		return nil, err
+	}
+	if len(splits) > 0 {
 		folders = splits
 	}
 	list := &imageFiles{store: files, names: names}
@@ -137,7 +141,7 @@ func arrange(files store) (*Source, error) {
 		if list.Len() == lo {
 			return nil, formatf("%s has no image in it (%s)", f.name, formatNames)
 		}
-		src.parts = append(src.parts, part{path.Base(f.name), lo, list.Len()})
+		src.parts = append(src.parts, part{splitWord(path.Base(f.name)), lo, list.Len()})
 	}
 	if list.Len() == 0 {
 		return nil, formatf("there is no image in it (%s); want a folder a class, or train/, test/ and val/ with one each", formatNames)
@@ -145,15 +149,33 @@ func arrange(files store) (*Source, error) {
 	return src, nil
 }
 
-// splits are the folders train, test and val in n.
-func (n *node) splits() []*node {
-	var out []*node
-	for _, name := range splitNames {
-		if d := n.dirs[name]; d != nil {
+// splits are the folders train, test and val in n, or as other words say it (training,
+// Valid). Beside other folders of images they are classes, such as trains and cars, unless
+// there are folders in them.
+func (n *node) splits(names []string) (out []*node, err error) {
+	found := map[string]*node{}
+	nested, others := false, false
+	for _, d := range n.sorted() {
+		split := splitWord(path.Base(d.name))
+		switch was := found[split]; {
+		case split == "":
+			others = others || len(d.below(names)) > 0
+		case was != nil:
+			return nil, formatf("has %s and %s, which are the same split", was.name, d.name)
+		default:
+			found[split] = d
+			nested = nested || len(d.dirs) > 0
+		}
+	}
+	if others && !nested {
+		return nil, nil
+	}
+	for _, split := range splitNames {
+		if d := found[split]; d != nil {
 			out = append(out, d)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // imageFiles are image files of a store.

@@ -38,14 +38,22 @@ func isArchive(name string) bool {
 func splitOf(name string) string {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r < 'a' || r > 'z' })
 	for _, w := range words {
-		switch w {
-		case "train", "training":
-			return "train"
-		case "test", "testing":
-			return "test"
-		case "val", "valid", "validation":
-			return "val"
+		if split := splitWord(w); split != "" {
+			return split
 		}
+	}
+	return ""
+}
+
+// splitWord is the split that a word stands for, "" for none.
+func splitWord(word string) string {
+	switch strings.ToLower(word) {
+	case "train", "training":
+		return "train"
+	case "test", "testing":
+		return "test"
+	case "val", "valid", "validation":
+		return "val"
 	}
 	return ""
 }

@@ -46,8 +46,9 @@ type Source struct {
 
 // OpenSource opens the data set at path, finding out what it is:
 //
-//   - a folder with train/, test/ or val/ in it, each with a folder a class, or a
-//     folder with a folder a class, or images without classes;
+//   - a folder with train/, test/ or val/ in it (or training/, Testing/, valid/ and the
+//     like), each with a folder a class, or a folder with a folder a class, or images
+//     without classes;
 //   - a .tar of such a folder, indexed once and read in place, or a .tar.gz, unpacked
 //     into memory, or, above 1 GiB, into a temporary file that Close removes;
 //   - WebDataset samples, "key.jpg" beside "key.cls" or "key.json", in one .tar, in a

@@ -27,6 +27,10 @@ func TestLayouts(t *testing.T) {
 		{"all", pets(), "all", []string{"cat", "dog"}, []string{
 			"train/cat/a.png cat", "train/cat/b.PNG cat", "train/dog/c.png dog", "test/cat/d.png cat", "test/dog/e.png dog"}},
 		{"val stands for test", tree{"train/x/1.png": pixel(1), "val/x/2.png": pixel(2)}, HeldOut, []string{"x"}, []string{"val/x/2.png x"}},
+		{"splits in other words", tree{"Training/x/1.png": pixel(1), "Testing/x/2.png": pixel(2)}, HeldOut, []string{"x"}, []string{"Testing/x/2.png x"}},
+		{"valid stands for val", tree{"train/x/1.png": pixel(1), "valid/x/2.png": pixel(2)}, "val", []string{"x"}, []string{"valid/x/2.png x"}},
+		{"splits beside others", tree{"train/x/1.png": pixel(1), "test/x/2.png": pixel(2), "unlabelled/3.png": pixel(3)}, "all", []string{"x"}, []string{"train/x/1.png x", "test/x/2.png x"}},
+		{"classes called as splits", tree{"car/1.png": pixel(1), "train/2.png": pixel(2)}, Auto, []string{"car", "train"}, []string{"car/1.png car", "train/2.png train"}},
 		{"one folder around", tree{"set/b/1.png": pixel(1), "set/a/2.png": pixel(2)}, Auto, []string{"a", "b"}, []string{"set/a/2.png a", "set/b/1.png b"}},
 		{"no splits", tree{"b/1.png": pixel(1), "a/2.png": pixel(2)}, Auto, []string{"a", "b"}, []string{"a/2.png a", "b/1.png b"}},
 		{"held out of no splits is all", tree{"b/1.png": pixel(1)}, HeldOut, []string{"b"}, []string{"b/1.png b"}},
@@ -83,6 +87,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"empty class", tree{"a/1.png": pixel(1), "zebra/": nil}.write(t), "", "class without an image: zebra/"},
 		{"empty class in a split", tree{"train/a/1.png": pixel(1), "train/b/1.png": pixel(1), "test/a/1.png": pixel(1), "test/b/": nil}.write(t), "train", "test/b/"},
 		{"empty class in an archive", writeFile(t, "x.tar.gz", gzipped(tree{"a/1.png": pixel(1), "zebra/": nil}.tar(""))), "", "zebra/"},
+		{"a split twice", tree{"train/a/1.png": pixel(1), "val/a/1.png": pixel(1), "validation/a/1.png": pixel(1)}.write(t), "", "val/ and validation/, which are the same split"},
 		{"empty split", tree{"train/a/1.png": pixel(1), "test/": nil}.write(t), "", "test/ has no image"},
 		{"no such split", pets().write(t), "val", `no split "val"; it has train, test`},
 		{"no splits at all", tree{"a/1.png": pixel(1)}.write(t), "test", "use all"},
