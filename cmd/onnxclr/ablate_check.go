@@ -52,7 +52,7 @@ func checkImages(name string) ([]string, error) {
 	defer training.Close()
 	var prints []string
 	for _, ds := range []data.Dataset{training, test} {
-		prints = append(prints, fmt.Sprintf("%d images, %s", ds.Len(), data.Fingerprint(ds)))
+		prints = append(prints, fmt.Sprintf("%d images, %s", ds.Len(), fingerprint(ds)))
 	}
 	return prints, nil
 }

@@ -110,6 +110,13 @@ func TestAblateRefusesBeforeItBegins(t *testing.T) {
 		writeImages(t, name, 16)
 	}
 	refused(t, exitFailed, "not divided into train and test", line(whole)...)
+	two := filepath.Join(dir, "two")
+	for _, name := range []string{"/train/cat", "/train/dog", "/test/cat", "/test/dog"} {
+		writeImages(t, two+name, 2)
+	}
+	if prints, err := checkImages(two); err != nil || len(prints) != 2 || !strings.Contains(prints[0], "contents ") || !strings.Contains(prints[1], "contents ") {
+		t.Errorf("a grid's images are told by %q (%v)", prints, err)
+	}
 	refused(t, exitFailed, "nothing to tell apart", line(one)...)
 	if _, err := os.Stat(grid); err == nil {
 		t.Errorf("a grid that was refused holds %s", contents(t, grid))

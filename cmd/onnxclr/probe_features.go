@@ -37,7 +37,11 @@ type probeSet struct {
 
 // features reads or computes the rows.
 func (o *probeOptions) features(ctx context.Context, t *terminal, on columns) (*probeSet, error) {
+	const same = "the test %s are the training ones: this measures what is remembered"
 	if o.trainFeatures != "" {
+		if o.testFeatures == o.trainFeatures {
+			t.warn(same, "rows")
+		}
 		return o.ready()
 	}
 	train, test, err := o.images()
@@ -46,6 +50,9 @@ func (o *probeOptions) features(ctx context.Context, t *terminal, on columns) (*
 	}
 	defer train.Close()
 	defer test.Close()
+	if o.testData != "" && fingerprint(train) == fingerprint(test) {
+		t.warn(same, "images")
+	}
 	for _, ds := range []*data.Dataset{&train, &test} {
 		if *ds, err = withoutCorrupt(ctx, t, *ds, o.corrupt); err != nil {
 			return nil, err
@@ -194,6 +201,14 @@ type owned struct {
 }
 
 func (o *owned) Close() error { return o.source.Close() }
+
+// fingerprint is data.Fingerprint of the split itself, contents included.
+func fingerprint(ds data.Dataset) string {
+	if o, ok := ds.(*owned); ok {
+		ds = o.Dataset
+	}
+	return data.Fingerprint(ds)
+}
 
 func labelsOf(ds data.Dataset) []int {
 	labels := make([]int, ds.Len())

@@ -93,7 +93,7 @@ func TestProbeOfUnseenClasses(t *testing.T) {
 	rows := saveArray(t, dir, "rows.npy", []int{4, 2}, []float32{1, 0, 1, 0.1, 0, 1, 0.1, 1})
 	from0, from1 := saveArray(t, dir, "from0.npy", []int{4}, []int64{0, 0, 1, 1}), saveArray(t, dir, "from1.npy", []int{4}, []int64{1, 1, 2, 2})
 	said := must(t, "probe", "--kind", "knn", "--k", "1", "--train-features", rows, "--train-labels", from0, "--test-features", rows, "--test-labels", from1).err
-	if !strings.Contains(said, "2 of 4 test rows are of classes that no training row is of, the first of class 2") {
+	if !strings.Contains(said, "the test rows are the training ones") || !strings.Contains(said, "2 of 4 test rows are of classes that no training row is of, the first of class 2") {
 		t.Error(said)
 	}
 }
