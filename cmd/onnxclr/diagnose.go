@@ -99,7 +99,7 @@ func (o *diagnoseOptions) run(ctx context.Context, t *terminal, args []string) e
 		return err
 	}
 	defer m.Close()
-	ds, err := data.Open(o.data, o.split)
+	ds, err := openSplit(t, o.data, o.split)
 	if err != nil {
 		return err
 	}

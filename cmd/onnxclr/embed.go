@@ -77,7 +77,7 @@ func (o *embedOptions) run(ctx context.Context, t *terminal, args []string) erro
 		return err
 	}
 	defer m.Close()
-	ds, err := data.Open(o.data, o.split)
+	ds, err := openSplit(t, o.data, o.split)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,15 @@ import (
 	"onnxclr/train/data"
 )
 
+// openSplit opens the images that are looked at, and warns where there are none held out.
+func openSplit(t *terminal, path, split string) (data.Dataset, error) {
+	ds, err := data.Open(path, split)
+	if err == nil && split == data.HeldOut && data.TrainedOn(ds) {
+		t.warn("%s has no test or val split: its training images are taken", path)
+	}
+	return ds, err
+}
+
 // inputFlags say how images become what a network takes.
 type inputFlags struct {
 	size      int

@@ -84,3 +84,23 @@ func TestNormalizationOfARun(t *testing.T) {
 	refused(t, exitUsage, "--mean has no effect on ready-made rows", "probe", "--kind", "knn", "--mean", "0,0,0",
 		"--train-features", in("r.npy"), "--train-labels", in("r.npy"), "--test-features", in("r.npy"), "--test-labels", in("r.npy"))
 }
+
+// Where no images are held out, those to train on are looked at, and that is said.
+func TestTrainingImagesForHeldOut(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("m.onnx"))
+	writeImages(t, in("lone/train/cat"), 2)
+	writeImages(t, in("both/train/cat"), 2)
+	writeImages(t, in("both/validation/cat"), 2)
+	writeImages(t, in("none/cat"), 2)
+	for data, want := range map[string]bool{"lone": true, "both": false, "none": false} {
+		said := must(t, "embed", "--model", in("m.onnx"), "--data", in(data), "--image-size", "16", "-o", in(data+".npy")).err
+		if strings.Contains(said, "has no test or val split: its training images are taken") != want {
+			t.Errorf("%s: %s", data, said)
+		}
+	}
+	if said := must(t, "embed", "--model", in("m.onnx"), "--data", in("lone"), "--split", "train", "--image-size", "16", "-o", in("asked.npy")).err; strings.Contains(said, "its training images are taken") {
+		t.Errorf("where they are asked for: %s", said)
+	}
+}

@@ -116,7 +116,7 @@ func (o *spectrumOptions) run(ctx context.Context, t *terminal, sources []string
 		labels = fileLabels(sources)
 	}
 	if o.data != "" {
-		ds, err := data.Open(o.data, o.split)
+		ds, err := openSplit(t, o.data, o.split)
 		if err != nil {
 			return err
 		}

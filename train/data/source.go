@@ -203,6 +203,12 @@ func Open(path, split string) (Dataset, error) {
 	return d, nil
 }
 
+// TrainedOn tells of what HeldOut gave whether it is the train split, for want of another.
+func TrainedOn(ds Dataset) bool {
+	d, ok := ds.(*subset)
+	return ok && len(d.source.parts) == 1 && d.source.parts[0].name == "train"
+}
+
 // Splits are the names of the splits there are, none of them empty; nil when the set
 // is not divided.
 func (s *Source) Splits() []string {
