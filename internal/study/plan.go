@@ -234,7 +234,11 @@ func (p *Plan) Begin(dir string) error {
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	if err == nil {
+	if err != nil {
+		if err := vacant(dir); err != nil {
+			return err
+		}
+	} else {
 		var was Plan
 		if err := json.Unmarshal(b, &was); err != nil {
 			return damaged(path, err)
@@ -282,6 +286,23 @@ func (p *Plan) has(cells []Cell) bool {
 		names[p.Cells[i].Folder()] = true
 	}
 	return !slices.ContainsFunc(cells, func(c Cell) bool { return !names[c.Folder()] })
+}
+
+// vacant fails on a folder of something else, in which a grid would replace files. One
+// with cells is a grid that has lost its plan.
+func vacant(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "cells")); err == nil {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, "recipe.yaml")); err == nil {
+		return fmt.Errorf("%s holds a run, and no grid; take another folder", dir)
+	}
+	for _, name := range []string{"report.html", "results.json", "cells.csv", "spectra-r.png", "spectra-z.png", "gradient.png"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("%s holds no grid, but %s, which one would replace; take another folder", dir, name)
+		}
+	}
+	return nil
 }
 
 // compare fails, naming the first difference, unless the cells that both plans have are

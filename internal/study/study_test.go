@@ -2,6 +2,7 @@ package study
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +113,22 @@ func TestPlan(t *testing.T) {
 	changed, _ = s.Plan(o)
 	if err := changed.Begin(dir); err == nil || !strings.Contains(err.Error(), "its probe of directclr is --epochs 10, asked for is --epochs 11") {
 		t.Errorf("another probe in the same folder: %v", err)
+	}
+	for name, want := range map[string]string{"recipe.yaml": "holds a run", "report.html": "holds no grid, but report.html", "notes.txt": ""} {
+		taken := t.TempDir()
+		if err := os.WriteFile(filepath.Join(taken, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := whole.Begin(taken); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("a folder with %s: %v", name, err)
+		}
+	}
+	lost := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(lost, "cells"), 0o755), os.WriteFile(filepath.Join(lost, "report.html"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if err := whole.Begin(lost); err != nil {
+		t.Errorf("a grid without its plan: %v", err)
 	}
 	o.Images, o.ProbeEpochs = []string{"train", "test"}, 10
 	known := t.TempDir()
