@@ -60,7 +60,7 @@ tensorboard --logdir RUN.`,
 		o := &trainOptions{flags: f, values: map[string]*setting{}}
 		f.StringVarP(&o.out, "out", "o", "", "`folder` of the run")
 		f.StringVar(&o.recipe, "recipe", "", "`recipe` of the program (see recipe list), YAML file of settings, or folder of a run")
-		f.BoolVar(&o.resume, "resume", false, "continue the run in RUN")
+		f.BoolVar(&o.resume, "resume", false, "continue the run in RUN; where there is none yet, begin it")
 		f.BoolVar(&o.accept, "accept-changes", false, "with --resume: continue with another recipe or other data")
 		f.BoolVar(&o.force, "force", false, "replace the run in RUN")
 		f.BoolVar(&o.dry, "dry-run", false, "print what the run would be, its shapes, memory and, from a few steps, time; write nothing")

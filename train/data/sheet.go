@@ -14,7 +14,7 @@ import (
 // Sheet says how a contact sheet is drawn.
 type Sheet struct {
 	Images int // spread evenly over the data set
-	Size   int // of a cell in pixels, the view size
+	Size   int // of a view in pixels; small ones are shown enlarged, each pixel a square
 	Seed   uint64
 	Views  []augment.Pipeline // two; nil is the paper's
 	Skip   bool               // see Loader.SkipCorrupt
@@ -32,19 +32,21 @@ func (s Sheet) Draw(ctx context.Context, ds Dataset) (*image.RGBA, []Skip, error
 	if n < 1 || size < 1 || size > 1024 {
 		return nil, nil, fmt.Errorf("a sheet of %d images of %d pixels, want at least one image and 1 to 1024 pixels", n, size)
 	}
-	const gap = 4
+	const gap, visible = 4, 96
+	zoom := max(visible/size, 1)
+	cell := zoom * size
 	// Groups of three cells stand in columns so that the sheet is about as wide as high.
 	columns := max(int(math.Round(math.Sqrt(float64(n)/3))), 1)
 	rows := (n + columns - 1) / columns
-	group := 3*size + 3*gap + 2*gap
-	sheet := image.NewRGBA(image.Rect(0, 0, columns*group, rows*(size+gap)+gap))
+	group := 3*cell + 3*gap + 2*gap
+	sheet := image.NewRGBA(image.Rect(0, 0, columns*group, rows*(cell+gap)+gap))
 	for i := range sheet.Pix {
 		sheet.Pix[i] = 0xff
 	}
 	put := func(img *augment.Image, x, y int) {
-		for v := range img.H {
-			for u := range img.W {
-				p := img.At(u, v)
+		for v := range zoom * img.H {
+			for u := range zoom * img.W {
+				p := img.At(u/zoom, v/zoom)
 				sheet.SetRGBA(x+u, y+v, color.RGBA{p[0], p[1], p[2], 0xff})
 			}
 		}
@@ -61,12 +63,12 @@ func (s Sheet) Draw(ctx context.Context, ds Dataset) (*image.RGBA, []Skip, error
 			return nil, nil, err
 		}
 		skipped = append(skipped, bad...)
-		x, y := k%columns*group+2*gap, k/columns*(size+gap)+gap
+		x, y := k%columns*group+2*gap, k/columns*(cell+gap)+gap
 		w, h := fit(img.W, img.H, size)
-		put(ws.Resize(img, img.Bounds(), w, h, augment.Bilinear), x+(size-w)/2, y+(size-h)/2)
+		put(ws.Resize(img, img.Bounds(), w, h, augment.Bilinear), x+(cell-zoom*w)/2, y+(cell-zoom*h)/2)
 		for view := 1; view <= 2; view++ {
 			r := stream.New(s.Seed, viewStream, 0, uint64(i), uint64(view-1))
-			put(views[view-1].Apply(&ws, img, r), x+view*(size+gap), y)
+			put(views[view-1].Apply(&ws, img, r), x+view*(cell+gap), y)
 		}
 	}
 	return sheet, skipped, nil
