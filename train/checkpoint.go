@@ -211,7 +211,10 @@ func readCheckpoint(dir string, step int) (state, error) {
 // none at all. Damaged ones are warned of and put aside; when all are, that is an
 // error. What a crash left behind is removed.
 func newestCheckpoint(dir string, warn func(string)) (*state, error) {
-	if err := sweep(filepath.Join(dir, checkpointsName)); err != nil {
+	if err := sweep(filepath.Join(dir, checkpointsName), func(string) bool { return true }); err != nil {
+		return nil, err
+	}
+	if err := sweep(dir, func(name string) bool { _, ok := file.Unfinished(name); return ok && ofRun(name) }); err != nil {
 		return nil, err
 	}
 	steps, err := checkpointSteps(dir)
@@ -243,14 +246,15 @@ func newestCheckpoint(dir string, warn func(string)) (*state, error) {
 	return nil, nil
 }
 
-// sweep removes what a crash left of unfinished and discarded checkpoints.
-func sweep(parent string) error {
+// sweep removes what a crash left of unfinished and discarded files: those with a dot
+// in front that are ours.
+func sweep(parent string, ours func(name string) bool) error {
 	entries, err := os.ReadDir(parent)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
+		if strings.HasPrefix(e.Name(), ".") && ours(e.Name()) {
 			if err := os.RemoveAll(filepath.Join(parent, e.Name())); err != nil {
 				return err
 			}

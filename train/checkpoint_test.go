@@ -167,3 +167,49 @@ func TestLeftoversAreSwept(t *testing.T) {
 		t.Errorf("left over: %v", files)
 	}
 }
+
+// A run that was killed while it wrote a file is rid of what it left when it goes on;
+// files of others stay.
+func TestResumeSweepsUnfinishedFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	r := recipe(t, append(simclr, "steps", "4")...)
+	mustRun(t, dir, r, Options{})
+	left := []string{".loss.png.tmp-00000001", ".model.onnx.tmp-deadbeef"}
+	others := []string{".notes.txt.tmp-00000001", ".hidden"}
+	for _, name := range append(left, others...) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustRun(t, dir, r, Options{Resume: true})
+	for _, name := range left {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	for _, name := range others {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Errorf("%s is gone: %v", name, err)
+		}
+	}
+}
+
+// A run that was killed between its last checkpoint and its end keeps no more of them
+// than it was told, once it has ended.
+func TestResumeOfACompleteRunPrunes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	r := recipe(t, append(simclr, "steps", "4", "checkpoint-every", "1", "keep-checkpoints", "2", "keep-best", "false")...)
+	mustRun(t, dir, r, Options{})
+	before := outcome(t, dir)
+	if err := os.Remove(filepath.Join(dir, modelName)); err != nil {
+		t.Fatal(err)
+	}
+	r.KeepCheckpoints = 1
+	mustRun(t, dir, r, Options{Resume: true})
+	if steps, err := checkpointSteps(dir); err != nil || len(steps) != 1 || steps[0] != 4 {
+		t.Errorf("checkpoints of %v, want the last alone (%v)", steps, err)
+	}
+	if outcome(t, dir)[modelName] != before[modelName] {
+		t.Error("the model is another one")
+	}
+}

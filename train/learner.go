@@ -277,12 +277,17 @@ func (l *learner) train(b *data.Batch, m *Metrics) error {
 	return nil
 }
 
+// bind gives the graph of all images of a step its input, and dropout what it drops.
+func (l *learner) bind(b *data.Batch) error {
+	l.program.Drop(func(i int) *rand.Rand { return stream.New(l.seed, "dropout", uint64(l.step), uint64(i)) })
+	return G.Let(l.program.Input, tensor.New(tensor.WithShape(l.images...), tensor.WithBacking(b.Images)))
+}
+
 // differentiate runs the graph of all images of a step.
 func (l *learner) differentiate(_ *learner, b *data.Batch, m *Metrics) error {
-	if err := G.Let(l.program.Input, tensor.New(tensor.WithShape(l.images...), tensor.WithBacking(b.Images))); err != nil {
+	if err := l.bind(b); err != nil {
 		return err
 	}
-	l.program.Drop(func(i int) *rand.Rand { return stream.New(l.seed, "dropout", uint64(l.step), uint64(i)) })
 	l.profiler.lap(partBind)
 	if err := l.machine.RunAll(); err != nil {
 		return fmt.Errorf("step %d: %w", l.step, err)

@@ -29,8 +29,12 @@ const (
 
 var runFiles = []string{recipeName, metricsName, lossName, monitorName, spectrumName, checkpointsName, modelName, dataName}
 
-// ofRun reports whether a file or folder of this name in a run directory is the run's.
+// ofRun reports whether a file or folder of this name in a run directory is the run's,
+// or was to become so.
 func ofRun(name string) bool {
+	if of, ok := file.Unfinished(name); ok {
+		name = of
+	}
 	return slices.Contains(runFiles, name) || tensorboard.IsEventFile(name)
 }
 

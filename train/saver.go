@@ -116,6 +116,18 @@ func (t *trainer) finish(b *data.Batch) error {
 	return t.prune()
 }
 
+// catchUp does for the last checkpoint what a run does that was killed before: see finish.
+func (t *trainer) catchUp(ctx context.Context) error {
+	if err := t.source.Seek(t.learner.step - 1); err != nil {
+		return err
+	}
+	b, err := t.source.Next(ctx)
+	if err == nil {
+		err = t.finish(b)
+	}
+	return t.diverged(err)
+}
+
 // bestPath returns the checkpoint of the best epoch, "" if there is none.
 func (t *trainer) bestPath() string {
 	if t.best == nil {
@@ -177,6 +189,8 @@ func (l *learner) try(b *data.Batch) error {
 	if l.micro != nil {
 		end = l.z
 		l.micro.feed(l, l.micro.whole, b, 0)
+	} else if err := l.bind(b); err != nil {
+		return err
 	}
 	if err := machine.RunTo(end); err != nil {
 		return fmt.Errorf("step %d: %w", l.step, err)

@@ -152,6 +152,11 @@ func Run(ctx context.Context, r Recipe, o Options) (err error) {
 	if err := monitor.catchUp(ctx, metrics, events); err != nil {
 		return t.stop(ctx, report, result, err)
 	}
+	if _, err := os.Stat(filepath.Join(o.Dir, modelName)); err != nil && saved != nil && l.step == schedule.Total {
+		if err := t.catchUp(ctx); err != nil {
+			return err
+		}
+	}
 	if err := source.Seek(l.step); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Mapping is the contents of a file, mapped read-only where the system can and
@@ -164,10 +165,24 @@ func cannotWrite(path string, err error) error {
 func createBeside(path string) (*os.File, error) {
 	dir, base := filepath.Split(path)
 	for try := 0; ; try++ {
-		name := filepath.Join(dir, fmt.Sprintf(".%s.tmp-%08x", base, rand.Uint32()))
+		name := filepath.Join(dir, fmt.Sprintf(".%s%s%08x", base, temporary, rand.Uint32()))
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if !errors.Is(err, fs.ErrExist) || try == 100 {
 			return f, err
 		}
 	}
+}
+
+// temporary stands between the name of a file and eight digits in the name of what
+// becomes the file once it is whole.
+const temporary = ".tmp-"
+
+// Unfinished returns the name of the file that a file of this name, without its folder,
+// was to become; false if it is not what a process left that was killed while it wrote.
+func Unfinished(name string) (of string, ok bool) {
+	at := len(name) - len(temporary) - 8
+	if at < 2 || name[0] != '.' || name[at:at+len(temporary)] != temporary || strings.Trim(name[at+len(temporary):], "0123456789abcdef") != "" {
+		return "", false
+	}
+	return name[1:at], true
 }

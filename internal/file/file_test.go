@@ -113,3 +113,21 @@ func TestSpace(t *testing.T) {
 		t.Errorf("%d bytes are free in a folder that is not there", n)
 	}
 }
+
+// What a killed process leaves is known by its name, and nothing else is.
+func TestUnfinished(t *testing.T) {
+	dir := t.TempDir()
+	f, err := createBeside(filepath.Join(dir, "a.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if of, ok := Unfinished(filepath.Base(f.Name())); !ok || of != "a.png" {
+		t.Errorf("%s was to become %q, %v", f.Name(), of, ok)
+	}
+	for _, name := range []string{"", ".", "a.png", ".a.png", "a.png.tmp-01234567", ".tmp-01234567", ".a.png.tmp-0123456", ".a.png.tmp-0123456x", ".a.png.tmp-012345678"} {
+		if of, ok := Unfinished(name); ok {
+			t.Errorf("%s was to become %q", name, of)
+		}
+	}
+}
