@@ -4,7 +4,6 @@ import (
 	"context"
 	"image/png"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -101,8 +100,7 @@ func (o *augmentOptions) settle() (train.Recipe, error) {
 			return train.Recipe{}, err
 		}
 	}
-	// Ready-made views have no augmentation; those of the data named here have.
-	settings = slices.DeleteFunc(settings, func(s train.Setting) bool { return s.Key == "views" })
+	settings = withoutViews(settings)
 	for name, value := range o.values {
 		if o.flags.Changed(name) {
 			settings = append(settings, train.Flag(name, value.text))

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/pflag"
 
 	"onnxclr/importer/onnx"
@@ -53,9 +55,16 @@ func (i *inputFlags) normalization() (given []train.Setting) {
 	return given
 }
 
+// withoutViews leaves out of a recipe that its views are ready-made: those have no
+// augmentation, images that are named instead have.
+func withoutViews(settings []train.Setting) []train.Setting {
+	return slices.DeleteFunc(settings, func(s train.Setting) bool { return s.Key == "views" })
+}
+
 // settle returns the recipe that says how a model or a run sees images: that of the run,
-// which a model may lie in, else the default one, with what was given. The size is the one given, else that of the
-// run, else that of the model, else the paper's.
+// which a model may lie in, else the default one, with what was given. The size is the
+// one given, else that of the run, else that of the model, else the paper's. Of a run on
+// ready-made views neither size nor augmentation is known.
 func (i *inputFlags) settle(t *terminal, source string, m *onnx.Model, ds data.Dataset) (*train.Recipe, error) {
 	var settings []train.Setting
 	run := train.RunOf(source)
@@ -65,6 +74,9 @@ func (i *inputFlags) settle(t *terminal, source string, m *onnx.Model, ds data.D
 			return nil, err
 		}
 	}
+	written := len(settings)
+	settings = withoutViews(settings)
+	sized := run != "" && len(settings) == written
 	r, _, err := train.Resolve(append(settings, i.normalization()...)...)
 	if err != nil {
 		return nil, err
@@ -72,7 +84,7 @@ func (i *inputFlags) settle(t *terminal, source string, m *onnx.Model, ds data.D
 	switch {
 	case i.size > 0:
 		r.ImageSize = i.size
-	case run != "" && r.Views == "": // else the size is that of the views
+	case sized:
 	default:
 		r.ImageSize, err = ownSize(t, m, ds)
 	}

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"onnxclr/internal/file"
+	"onnxclr/internal/npy"
 )
 
 // A run's images are normalised as its recipe says, by every command that looks at the
@@ -102,5 +106,38 @@ func TestTrainingImagesForHeldOut(t *testing.T) {
 	}
 	if said := must(t, "embed", "--model", in("m.onnx"), "--data", in("lone"), "--split", "train", "--image-size", "16", "-o", in("asked.npy")).err; strings.Contains(said, "its training images are taken") {
 		t.Errorf("where they are asked for: %s", said)
+	}
+}
+
+// A run on ready-made views says nothing of how images become views: those of images are
+// the paper's, and every command that looks at the run takes images.
+func TestImagesForARunOnViews(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, "convert", basic(t), "-o", in("m.onnx"))
+	if err := os.Mkdir(in("views"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	values := make([]float32, 4*3*16*16)
+	for i := range values {
+		values[i] = float32(i*2654435761%1000)/500 - 1
+	}
+	err := file.Write(in("views/0.npz"), func(w io.Writer) error {
+		shape := []int{4, 3, 16, 16}
+		return npy.WriteZip(w, []npy.Named{{Name: "view1", Shape: shape, Data: values}, {Name: "view2", Shape: shape, Data: values}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, "train", "--model", in("m.onnx"), "--views", in("views"), "--projector", "none", "--batch", "4", "--steps", "1", "--warmup-epochs", "0", "--lr", "0.01", "-q", "-o", in("run"))
+	images := []string{"--data", "generated:textures?train=20&test=64&size=24", "--image-size", "16", "--force"}
+	for _, line := range [][]string{
+		{"embed", "--model", in("run"), "-o", in("e.npy")},
+		{"embed", "--model", in("run"), "--views", "2", "-o", in("v.npy")},
+		{"spectrum", in("run"), "-o", in("s.png")},
+		{"spectrum", in("run"), "--gradient", "-o", in("g.png")},
+		{"diagnose", "--model", in("run"), "-o", in("d")},
+	} {
+		must(t, append(line, images...)...)
 	}
 }

@@ -23,10 +23,6 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 	if err != nil {
 		return nil, err
 	}
-	recipe, _, err := train.Resolve(append(settings, o.input.normalization()...)...)
-	if err != nil {
-		return nil, err
-	}
 	path, err := modelPath(source)
 	if err != nil {
 		return nil, err
@@ -41,13 +37,14 @@ func (o *spectrumOptions) gradientSpectra(ctx context.Context, t *terminal, sour
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	size := o.input.size
-	if size == 0 {
-		size = recipe.ImageSize
+	recipe, err := o.input.settle(t, source, m.ONNX, ds)
+	if err != nil {
+		return nil, err
 	}
+	size := recipe.ImageSize
 	n := min(recipe.Batch, ds.Len())
 	t.kernels()
-	g, err := train.NewGradients(m.ONNX, &recipe, n, size, tensors)
+	g, err := train.NewGradients(m.ONNX, recipe, n, size, tensors)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
